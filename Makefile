@@ -1,0 +1,69 @@
+# `make help` lists what there is. Needs python3 (3.11 to 3.14, with venv or uv) and make; everything else is made
+# below this checkout and in the user cache.
+
+PYTHON ?= python3
+PROVIDER ?= lab
+SEED ?=
+ARGS ?=
+
+# tox passes its own interpreter as PY=...; without it the checkout's .venv is made first.
+PY := .venv/bin/python
+BIN = $(dir $(PY))
+READY := $(if $(filter file,$(origin PY)),venv)
+
+ROOMS := clusters scenarios reports fixtures ringproof suites tests bootstrap.py
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help venv run test bench sweep clean lint types layers unit lab lab-smoke judge format lock
+
+help: ## what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do \
+	  printf '  make %-10s %s\n' "$$name" "$$what"; done
+
+venv: ## .venv as requirements.lock says; nothing to do when it is there
+	@command -v $(PYTHON) >/dev/null || { echo "ringproof: $(PYTHON) is not installed; Python 3.11 to 3.14 is needed" >&2; exit 1; }
+	@$(PYTHON) bootstrap.py
+
+run: $(READY) ## the `change` profile and its verdict (PROVIDER=lab SEED=7 ARGS='--keep')
+	$(BIN)ringproof run change --provider $(PROVIDER) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+test: lint types layers unit lab-smoke ## lint, types, layers, unit tests and a short lab run
+
+bench: $(READY) ## formation, reschedule, overhead, planning and judging, measured
+	$(PY) -m ringproof.bench $(ARGS)
+
+sweep: $(READY) ## find and undo what a killed run left
+	$(BIN)ringproof sweep $(ARGS)
+
+clean: ## remove what make made; runs/ is evidence and stays
+	rm -rf .venv .tox build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find $(ROOMS) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+lint: $(READY) ## ruff: rules and format
+	$(PY) -m ruff check --quiet
+	$(PY) -m ruff format --check --quiet || { $(PY) -m ruff format --diff --quiet; exit 1; }
+
+types: $(READY) ## mypy, strict
+	$(PY) -m mypy
+
+layers: $(READY) ## who may import whom
+	@echo $(BIN)lint-imports
+	@told=$$($(BIN)lint-imports 2>&1) || { echo "$$told"; exit 1; }
+
+unit: $(READY) ## tests of the harness itself
+	$(PY) -m pytest tests -n auto -q -m "not slow"
+
+lab lab-smoke: $(READY) ## the short lab run alone
+	$(PY) -m pytest suites -m smoke -p no:cacheprovider $(ARGS)
+
+judge: $(READY) ## judge a bundle again (ARGS=runs/<id>)
+	$(BIN)ringproof judge $(ARGS)
+
+format: $(READY) ## rewrite the sources as `make lint` wants them
+	$(PY) -m ruff check --fix --quiet
+	$(PY) -m ruff format --quiet
+
+lock: ## write requirements.lock anew from pyproject.toml (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --upgrade \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' pyproject.toml -o requirements.lock

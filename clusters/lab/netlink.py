@@ -1,0 +1,164 @@
+"""NetworkOps of a lab namespace, by netlink."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import Any
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.rtnl import rt_type
+
+from clusters.lab.kernel import NETNS
+from clusters.network import PROTOCOL, Link, Route, Rule
+
+ACTIONS = {"blackhole": 6, "unreachable": 7, "prohibit": 8}
+"""FR_ACT_* of linux/fib_rules.h."""
+TCP_UDP = {"tcp": 6, "udp": 17}
+KINDS = {rt_type[kind]: kind for kind in ("unicast", "blackhole", "unreachable")}
+
+
+class NetlinkOps:
+    """One namespace's links, addresses, routes and rules; one netlink socket per object, not shared by threads."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._route = IPRoute(netns=str(NETNS / name))
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self._route.close()
+
+    def __enter__(self) -> NetlinkOps:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def index(self, device: str) -> int:
+        """The interface's number; LookupError when there is none of that name."""
+        found = self._route.link_lookup(ifname=device)
+        if not found:
+            raise LookupError(f"{self.name} has no interface {device}")
+        return int(found[0])
+
+    def add_pair(self, device: str, peer_space: str, peer_device: str) -> None:
+        """A veth pair between this namespace and another; both ends up."""
+        self._route.link(
+            "add",
+            ifname=device,
+            kind="veth",
+            peer={"ifname": peer_device, "net_ns_fd": str(NETNS / peer_space)},
+        )
+        self.set_up(device)
+
+    def set_up(self, device: str) -> None:
+        """Bring an interface up."""
+        self._route.link("set", index=self.index(device), state="up")
+
+    def add_address(self, address: str, device: str) -> None:
+        """Own ``address`` (with prefix length) on ``device``."""
+        interface = ipaddress.ip_interface(address)
+        self._route.addr(
+            "add", index=self.index(device), address=str(interface.ip), prefixlen=interface.network.prefixlen
+        )
+
+    def _route_arguments(self, route: Route) -> dict[str, Any]:
+        arguments: dict[str, Any] = {"dst": route.destination, "type": route.kind, "proto": PROTOCOL}
+        if route.device is not None:
+            arguments["oif"] = self.index(route.device)
+        if route.via is not None:
+            arguments["gateway"] = route.via
+        elif route.kind == "unicast":
+            arguments["scope"] = "link"
+        return arguments
+
+    def add_route(self, route: Route) -> None:
+        """See NetworkOps."""
+        self._route.route("add", **self._route_arguments(route))
+
+    def delete_route(self, route: Route) -> None:
+        """See NetworkOps."""
+        self._route.route("del", **self._route_arguments(route))
+
+    def routes(self) -> list[Route]:
+        """See NetworkOps."""
+        names = {int(link["index"]): str(link.get_attr("IFLA_IFNAME")) for link in self._route.get_links()}
+        found = []
+        for message in self._route.get_routes(family=socket.AF_INET, table=254):
+            kind = KINDS.get(message["type"])
+            if kind is None:
+                continue
+            target = message.get_attr("RTA_DST")
+            destination = f"{target}/{message['dst_len']}" if target else "0.0.0.0/0"
+            device = names.get(message.get_attr("RTA_OIF") or 0) if kind == "unicast" else None
+            found.append(Route(destination, message.get_attr("RTA_GATEWAY"), device, kind))
+        return found
+
+    @staticmethod
+    def _rule_arguments(rule: Rule) -> dict[str, Any]:
+        arguments: dict[str, Any] = {
+            "priority": rule.priority,
+            "action": ACTIONS[rule.action],
+            "protocol": PROTOCOL,
+            "family": socket.AF_INET,
+        }
+        if rule.iif is not None:
+            arguments["iifname"] = rule.iif
+        for key, text in (("src", rule.source), ("dst", rule.destination)):
+            if text is not None:
+                network = ipaddress.ip_network(text)
+                arguments[key] = str(network.network_address)
+                arguments[f"{key}_len"] = network.prefixlen
+        if rule.protocol is not None:
+            arguments["ip_proto"] = TCP_UDP[rule.protocol]
+        if rule.port is not None:
+            arguments["dport_range"] = f"{rule.port}:{rule.port}"
+        return arguments
+
+    def add_rule(self, rule: Rule) -> None:
+        """See NetworkOps."""
+        self._route.rule("add", **self._rule_arguments(rule))
+
+    def delete_rule(self, rule: Rule) -> None:
+        """See NetworkOps."""
+        self._route.rule("del", **self._rule_arguments(rule))
+
+    def rules(self) -> list[Rule]:
+        """See NetworkOps."""
+        verbs = {number: verb for verb, number in ACTIONS.items()}
+        protocols = {number: name for name, number in TCP_UDP.items()}
+        found: list[Rule] = []
+        for message in self._route.get_rules(family=socket.AF_INET):
+            if message.get_attr("FRA_PROTOCOL") != PROTOCOL:
+                continue
+            source, target = message.get_attr("FRA_SRC"), message.get_attr("FRA_DST")
+            ports = message.get_attr("FRA_DPORT_RANGE")
+            found.append(
+                Rule(
+                    priority=int(message.get_attr("FRA_PRIORITY")),
+                    action=verbs[message["action"]],  # type: ignore[arg-type]
+                    iif=message.get_attr("FRA_IIFNAME"),
+                    source=f"{source}/{message['src_len']}" if source else None,
+                    destination=f"{target}/{message['dst_len']}" if target else None,
+                    protocol=protocols.get(message.get_attr("FRA_IP_PROTO") or 0),  # type: ignore[arg-type]
+                    port=int(str(ports).split(":")[0]) if ports else None,
+                )
+            )
+        return sorted(found, key=lambda rule: rule.priority)
+
+    def links(self) -> list[Link]:
+        """See NetworkOps."""
+        found = []
+        for message in self._route.get_links():
+            stats = message.get_attr("IFLA_STATS64")
+            found.append(
+                Link(
+                    str(message.get_attr("IFLA_IFNAME")),
+                    message["state"] == "up",
+                    int(message.get_attr("IFLA_MTU")),
+                    int(stats["rx_packets"]),
+                    int(stats["tx_packets"]),
+                )
+            )
+        return found

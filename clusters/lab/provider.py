@@ -1,0 +1,308 @@
+"""The lab as a provider: a ClusterSet whose every act is a request to its supervisor."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from clusters.cluster import PodSpec, PodState
+from clusters.errors import ProvisionFailed
+from clusters.lab.asking import LineTalk
+from clusters.lab.fabric import ROUTER, gateway_space
+from clusters.lab.layout import ClusterLayout, lay_out_all
+from clusters.lab.wire import LabGone, Lease, abstract
+from clusters.network import Link, NetworkOps, Route, Rule
+from clusters.topology import ClusterSpec, Topology
+
+ROOT = Path(__file__).parents[2]
+CUT_PRIORITY = 10
+CONTROL_SECONDS = 10.0
+"""For an answer of a control seam that does not wait for anything; it takes milliseconds."""
+
+
+class LabNetwork:
+    """NetworkOps of one namespace of the lab."""
+
+    def __init__(self, lease: Lease, space: str) -> None:
+        self._lease = lease
+        self.space = space
+
+    def _call(self, act: str, entry: dict[str, Any] | None = None) -> Any:
+        return self._lease.call("net", space=self.space, act=act, entry=entry)
+
+    def rules(self) -> list[Rule]:
+        """See NetworkOps."""
+        return [Rule(**found) for found in self._call("rules")]
+
+    def add_rule(self, rule: Rule) -> None:
+        """See NetworkOps."""
+        self._call("add_rule", rule.as_json())
+
+    def delete_rule(self, rule: Rule) -> None:
+        """See NetworkOps."""
+        self._call("delete_rule", rule.as_json())
+
+    def routes(self) -> list[Route]:
+        """See NetworkOps."""
+        return [Route(**found) for found in self._call("routes")]
+
+    def add_route(self, route: Route) -> None:
+        """See NetworkOps."""
+        self._call("add_route", route.as_json())
+
+    def delete_route(self, route: Route) -> None:
+        """See NetworkOps."""
+        self._call("delete_route", route.as_json())
+
+    def links(self) -> list[Link]:
+        """See NetworkOps."""
+        return [Link(**found) for found in self._call("links")]
+
+
+class LabPod:
+    """See clusters.cluster.Pod."""
+
+    def __init__(self, lease: Lease, cluster: str, name: str) -> None:
+        self._lease = lease
+        self.cluster = cluster
+        self.name = name
+
+    def state(self) -> PodState:
+        """See Pod."""
+        states = self._lease.call("states", cluster=self.cluster)
+        return next(PodState(**state) for state in states if state["name"] == self.name)
+
+    def spawn(self, name: str, command: Sequence[str]) -> LineTalk:
+        """See Pod."""
+        _, descriptors = self._lease.call_with_descriptors(
+            "spawn", cluster=self.cluster, pod=self.name, name=name, command=list(command)
+        )
+        return LineTalk(descriptors[0])
+
+    def signal(self, number: signal.Signals) -> None:
+        """See Pod."""
+        self._lease.call("signal", cluster=self.cluster, pod=self.name, number=int(number))
+
+    def read(self, path: str) -> str:
+        """See Pod."""
+        return str(self._lease.call("read", cluster=self.cluster, pod=self.name, path=path))
+
+    def probe(self, request: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+        """See Pod."""
+        answer: dict[str, Any] = self._lease.call(
+            "probe", cluster=self.cluster, pod=self.name, request=dict(request), timeout=timeout
+        )
+        return answer
+
+    @property
+    def net(self) -> NetworkOps:
+        """See Pod."""
+        return LabNetwork(self._lease, f"pod:{self.cluster}/{self.name}")
+
+
+class LabNode:
+    """See clusters.cluster.Node."""
+
+    def __init__(self, lease: Lease, name: str, zone: str | None) -> None:
+        self._lease = lease
+        self.name = name
+        self.zone = zone
+
+    @property
+    def net(self) -> NetworkOps:
+        """See Node."""
+        return LabNetwork(self._lease, self.name)
+
+
+class LabCluster:
+    """See clusters.cluster.Cluster; can reschedule pods, stop nodes, cut its network and fault its DNS."""
+
+    def __init__(self, lease: Lease, spec: ClusterSpec, layout: ClusterLayout) -> None:
+        self._lease = lease
+        self.name = spec.name
+        self.spec = spec
+        self.layout = layout
+
+    def nodes(self) -> list[LabNode]:
+        """See Cluster."""
+        return [LabNode(self._lease, node.name, node.zone) for node in self.layout.nodes]
+
+    @property
+    def gateway(self) -> NetworkOps:
+        """The router that carries every path between this cluster's nodes."""
+        return LabNetwork(self._lease, gateway_space(self.name))
+
+    def pod(self, name: str) -> LabPod:
+        """See Cluster."""
+        return LabPod(self._lease, self.name, name)
+
+    def create_pod(self, spec: PodSpec) -> LabPod:
+        """See Cluster."""
+        self._lease.call("create_pod", cluster=self.name, spec=spec.as_json())
+        return self.pod(spec.name)
+
+    def states(self) -> list[PodState]:
+        """See Cluster."""
+        return [PodState(**state) for state in self._lease.call("states", cluster=self.name)]
+
+    def dns(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """See Cluster."""
+        answer: dict[str, Any] = self._lease.call(
+            "dns", cluster=self.name, request=dict(request), timeout=CONTROL_SECONDS
+        )
+        return answer
+
+    def reschedule(self, pod: str, address: str | None = None) -> PodState:
+        """See ReschedulesPods."""
+        return PodState(**self._lease.call("reschedule", cluster=self.name, pod=pod, address=address))
+
+    def freeze(self, zone: str) -> None:
+        """See StopsNodes."""
+        self._lease.call("zone", cluster=self.name, zone=zone, act="freeze")
+
+    def thaw(self, zone: str) -> None:
+        """See StopsNodes."""
+        self._lease.call("zone", cluster=self.name, zone=zone, act="thaw")
+
+    def kill(self, zone: str) -> None:
+        """See StopsNodes."""
+        self._lease.call("zone", cluster=self.name, zone=zone, act="kill")
+
+    def start(self, zone: str) -> None:
+        """See StopsNodes."""
+        self._lease.call("zone", cluster=self.name, zone=zone, act="start")
+
+    def zone_cut(self, zone: str) -> list[tuple[NetworkOps, Rule]]:
+        """See CutsNetwork: what enters the gateway from the zone's nodes, and what would leave to them, is dropped."""
+        cut: list[tuple[NetworkOps, Rule]] = []
+        for place, node in enumerate(self.layout.nodes):
+            if node.zone == zone:
+                cut.append((self.gateway, Rule(CUT_PRIORITY, iif=f"n{place}")))
+                cut.append((self.gateway, Rule(CUT_PRIORITY + 1, destination=str(node.pods))))
+                cut.append((self.gateway, Rule(CUT_PRIORITY + 1, destination=f"{node.address}/32")))
+        return cut
+
+    @property
+    def router_link(self) -> str:
+        """The router's interface that leads to this cluster."""
+        return f"c{self.layout.index}"
+
+
+class Lab:
+    """The live clusters of one topology in one lab."""
+
+    def __init__(self, topology: Topology, name: str) -> None:
+        self.topology = topology
+        self.name = name
+        self._lease = Lease(name)
+        layouts = lay_out_all(topology)
+        self._clusters = {
+            spec.name: LabCluster(self._lease, spec, layouts[spec.name]) for spec in topology.clusters
+        }
+
+    def cluster(self, name: str) -> LabCluster:
+        """See ClusterSet."""
+        return self._clusters[name]
+
+    @property
+    def clusters(self) -> list[LabCluster]:
+        """All clusters, in the order of the topology."""
+        return list(self._clusters.values())
+
+    @property
+    def router(self) -> NetworkOps:
+        """See ClusterSet."""
+        return LabNetwork(self._lease, ROUTER)
+
+    def memory(self) -> int:
+        """Resident bytes of everything in the lab."""
+        return int(self._lease.call("memory"))
+
+    def close(self) -> None:
+        """Give the lease back; the lab stays."""
+        self._lease.close()
+
+    def build(self) -> dict[str, list[str]]:
+        """Create network, DNS and infra pods of every cluster; returns the ranges that the router refused."""
+        refused: dict[str, list[str]] = {}
+        for cluster in self.clusters:
+            answer = self._lease.call(
+                "create_cluster", layout=cluster.layout.as_json(), dns=self._dns_of(cluster)
+            )
+            refused[cluster.name] = answer["refused"]
+            client = PodSpec("client", None, in_service=False, address=str(cluster.layout.client))
+            cluster.create_pod(client)
+        return refused
+
+    def _dns_of(self, cluster: LabCluster) -> dict[str, Any]:
+        dns = cluster.spec.dns
+        others = [other for other in self.clusters if other is not cluster and cluster.spec.joined and other.spec.joined]
+        search = (f"{dns.namespace}.svc.{dns.suffix}", f"svc.{dns.suffix}", dns.suffix)
+        return {
+            "address": str(cluster.layout.dns),
+            "search": search,
+            "resolver": [dns.resolver_timeout, dns.resolver_attempts],
+            "service": {"service": dns.service, "namespace": dns.namespace},
+            "config": {
+                "host": str(cluster.layout.dns),
+                "port": 53,
+                "own": {"zones": [dns.suffix], "namespaces": [dns.namespace], "ttl": dns.ttl},
+                "cache": {"success": dns.cache, "denial": dns.negative_cache},
+                "forward": {other.spec.dns.zone: [f"{other.layout.dns}:53"] for other in others},
+            },
+        }
+
+
+class LabHandle:
+    """A lab that we started: while this process lives and the handle is open, the lab lives."""
+
+    def __init__(self, keeper: subprocess.Popen[bytes], lifeline: socket.socket, log: Path) -> None:
+        self.keeper = keeper
+        self._lifeline = lifeline
+        self._log = log
+
+    def close(self) -> None:
+        """End the lab and see its keeper end."""
+        self._lifeline.close()
+        self.keeper.wait(timeout=30)
+
+    def said(self) -> str:
+        """The last lines that the keeper wrote."""
+        return self._log.read_text(errors="replace")[-2000:] if self._log.exists() else ""
+
+
+def start_keeper(name: str, folder: Path) -> LabHandle:
+    """Start a keeper and its supervisor; `folder` receives logs of pods. ProvisionFailed tells what it said."""
+    folder.mkdir(parents=True, exist_ok=True)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.bind(abstract(name))
+    listening.listen(64)
+    ours, theirs = socket.socketpair()
+    log = folder / "keeper.log"
+    with tempfile.TemporaryFile("w+") as config, log.open("wb") as output:
+        json.dump({"name": name, "folder": str(folder.resolve())}, config)
+        config.flush()
+        descriptors = (listening.fileno(), theirs.fileno(), config.fileno())
+        keeper = subprocess.Popen(
+            [sys.executable, "-m", "clusters.lab.keeper", f"/proc/self/fd/{config.fileno()}",
+             str(descriptors[0]), str(descriptors[1])],
+            pass_fds=descriptors, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+            cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+    listening.close()
+    theirs.close()
+    handle = LabHandle(keeper, ours, log)
+    try:
+        Lease(name).call("memory")
+    except LabGone as error:
+        handle.close()
+        raise ProvisionFailed(f"the lab did not start: {error}; its keeper said: {handle.said()}") from None
+    return handle

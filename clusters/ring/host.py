@@ -1,0 +1,136 @@
+"""One live host of the ring and what it says of itself and of the others."""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+from clusters.cluster import Cluster, Pod
+from clusters.ring.config import CQL_PORT, HostSpec
+
+ASK_SECONDS = 5.0
+"""The default read time-out of a host (cassandra.yaml read_request_timeout)."""
+LOG = "{{LOGS}}/system.log"
+STATEMENTS = (
+    "SELECT JSON host_id, data_center, rack, schema_version, broadcast_address, bootstrapped, cluster_name,"
+    " release_version FROM system.local",
+    "SELECT JSON peer, host_id, data_center, rack, schema_version FROM system.peers_v2",
+    "SELECT JSON host_id, files FROM system_views.pending_hints",
+)
+LIVENESS = re.compile(r"InetAddress /([0-9.]+):\d+ is now (UP|DOWN)|(?:Node /|removing endpoint /)([0-9.]+):\d+")
+ALARM = re.compile(r"^ERROR|linearizability|lists no seeds|already exists, cancelling join|own seed list")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one host holds for true at one moment; addresses are strings, identities host_ids."""
+
+    host_id: str
+    address: str
+    datacenter: str
+    rack: str
+    schema: str
+    peers: tuple[dict[str, str], ...]
+    down: tuple[str, ...]
+    hints: dict[str, int]
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """host_id to address of every host that it knows, itself included."""
+        return {self.host_id: self.address, **{peer["host_id"]: peer["address"] for peer in self.peers}}
+
+
+@dataclass
+class Host:
+    """One host: its pod, its host_id once known, and how far its log was read."""
+
+    spec: HostSpec
+    cluster: Cluster
+    host_id: str = ""
+    down: set[str] = field(default_factory=set)
+    alarms: list[str] = field(default_factory=list)
+    _offset: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def pod(self) -> Pod:
+        """The pod that runs it now."""
+        return self.cluster.pod(self.spec.pod)
+
+    @property
+    def address(self) -> str:
+        """The pod's address now."""
+        return self.pod.state().address
+
+    def view(self) -> View:
+        """Ask the host itself, over CQL from within its pod; ConnectionError or TimeoutError when it does not answer."""
+        pod = self.pod
+        state = pod.state()
+        request = {"do": "query", "address": state.address, "port": CQL_PORT, "timeout": ASK_SECONDS}
+        answer = pod.probe({**request, "statements": STATEMENTS}, ASK_SECONDS + 1)
+        if not answer["ok"]:
+            raise ConnectionError(f"{self.spec.who}: {answer['error']}")
+        self.read_log()
+        (local,), peers, hints = answer["rows"]
+        known = tuple(
+            {
+                "host_id": str(peer["host_id"]),
+                "address": str(peer["peer"]),
+                "datacenter": str(peer["data_center"]),
+                "rack": str(peer["rack"]),
+                "schema": str(peer["schema_version"]),
+            }
+            for peer in peers
+        )
+        down = tuple(sorted(peer["host_id"] for peer in known if peer["address"] in self.down))
+        return View(
+            local["host_id"],
+            local["broadcast_address"],
+            local["data_center"],
+            local["rack"],
+            local["schema_version"],
+            known,
+            down,
+            {row["host_id"]: int(row["files"]) for row in hints},
+        )
+
+    def read_log(self) -> list[str]:
+        """Read the log on from where it was left: who it holds for down, and its alarms; returns new alarms."""
+        with self._lock:
+            pattern = f"{LIVENESS.pattern}|{ALARM.pattern}"
+            request = {"do": "tail", "path": LOG, "offset": self._offset, "pattern": pattern}
+            answer = self.pod.probe(request, ASK_SECONDS)
+            if not answer["ok"]:
+                return []
+            self._offset = answer["offset"]
+            fresh = [line for line in answer["lines"] if ALARM.search(line)]
+            for line in answer["lines"]:
+                self._note(line)
+            self.alarms.extend(fresh)
+            return fresh
+
+    def _note(self, line: str) -> None:
+        found = LIVENESS.search(line)
+        if found is None:
+            return
+        address, state, _gone = found.groups()
+        if state == "DOWN":
+            self.down.add(address)
+        elif state == "UP":
+            self.down.discard(address)
+
+    def as_json(self, address: str) -> dict[str, Any]:
+        """Its entry in a scenario's facts."""
+        spec = self.spec
+        return {
+            "pod": spec.pod,
+            "host_id": self.host_id,
+            "datacenter": spec.datacenter,
+            "rack": spec.rack,
+            "cluster": spec.cluster,
+            "address": address,
+            "name": spec.name,
+            "token": spec.token,
+        }

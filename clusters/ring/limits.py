@@ -1,0 +1,125 @@
+"""Time limits of a ring, computed from its settings, each with its formula in words and numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from clusters.topology import DnsSpec, Topology
+
+GOSSIP_INTERVAL = 1.0
+"""Gossiper.intervalInMillis; also the mean heartbeat arrival that the failure detector learns."""
+PHI_FACTOR = 1.0 / math.log(10.0)
+"""FailureDetector.PHI_FACTOR = 0.434."""
+HINT_DISPATCH = 10.0
+"""HintsDispatchTrigger runs every 10 s (HintsService, scheduleWithFixedDelay 10, 10)."""
+GOSSIP_ROUNDS = 5
+"""Rounds in which a change reaches six hosts: log2(6) rounds of push and pull, doubled for unlucky choices."""
+GOSSIP_SETTLE = 8.0
+"""Gossiper.waitToSettle: at least 5 s and three polls of 1 s before clients are served."""
+JVM_POSITIVE_TTL = 5
+PHI = 8
+"""phi_convict_threshold: Config.java."""
+SEED_RESOLUTIONS = 4
+"""How often a start resolves its seed list before it serves clients (measured: 124 s with three dropped names at
+glibc's 5 s x 2 attempts, 4 s without: 120 / 30)."""
+HOST_START = 15.0
+"""One host's start under load on two cores: 4-6 s alone (measured), three times that when six share the cores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A time limit in seconds with the way it follows."""
+
+    name: str
+    seconds: float
+    formula: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for a check's parameters."""
+        return {"limit": round(self.seconds, 2), "formula": self.formula}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """All limits of one ring."""
+
+    ring_delay: float
+    settle: float
+    phi: float = PHI
+
+    @property
+    def conviction(self) -> Limit:
+        """A silent host is called down by every other."""
+        seconds = self.phi / PHI_FACTOR * GOSSIP_INTERVAL + GOSSIP_ROUNDS * GOSSIP_INTERVAL
+        formula = (
+            f"phi {self.phi:g} / 0.434 x {GOSSIP_INTERVAL:g} s mean heartbeat "
+            f"+ {GOSSIP_ROUNDS} gossip rounds x {GOSSIP_INTERVAL:g} s"
+        )
+        return Limit("conviction", seconds, formula)
+
+    @property
+    def restart(self) -> Limit:
+        """A killed host serves again and every other host has heard of it."""
+        seconds = self.ring_delay + HOST_START + self.settle + GOSSIP_ROUNDS * GOSSIP_INTERVAL
+        formula = (
+            f"shadow round <= ring delay {self.ring_delay:g} s + start {HOST_START:g} s + gossip settle "
+            f"{self.settle:g} s + {GOSSIP_ROUNDS} gossip rounds x {GOSSIP_INTERVAL:g} s"
+        )
+        return Limit("restart", seconds, formula)
+
+    @property
+    def client_detection(self) -> Limit:
+        """The time for which a client may still meet a silent host: its heartbeat, one request, and conviction."""
+        conviction = self.conviction
+        seconds = conviction.seconds + 4.0 + 6.0
+        return Limit(
+            "client detection",
+            seconds,
+            f"conviction {conviction.seconds:.1f} s + driver heartbeat 2 s + its timeout 2 s + request timeout 6 s",
+        )
+
+    @property
+    def quarantine(self) -> Limit:
+        """How long a released address is remembered by gossip."""
+        return Limit("quarantine", 2 * self.ring_delay, f"2 x ring delay {self.ring_delay:g} s")
+
+    @property
+    def hints(self) -> Limit:
+        """All hints for a host that came back are delivered."""
+        seconds = 2 * HINT_DISPATCH + self.conviction.seconds
+        formula = f"2 dispatch periods x {HINT_DISPATCH:g} s + seen up {self.conviction.seconds:.1f} s"
+        return Limit("hint delivery", seconds, formula)
+
+    @property
+    def reconnect(self) -> Limit:
+        """After a cut heals, everybody sees everybody: gossip tries an unreachable host each round with a chance."""
+        seconds = 30.0 + GOSSIP_ROUNDS * GOSSIP_INTERVAL * 2
+        formula = (
+            f"internode_tcp_user_timeout 30 s + 2 x {GOSSIP_ROUNDS} gossip rounds x {GOSSIP_INTERVAL:g} s"
+        )
+        return Limit("reconnect", seconds, formula)
+
+
+def ring_limits(topology: Topology) -> Limits:
+    """The limits that follow from a topology's timers profile."""
+    assert topology.ring is not None
+    return Limits(ring_delay=5.0 if topology.ring.timers == "fast" else 30.0, settle=GOSSIP_SETTLE)
+
+
+def name_limit(dns: DnsSpec) -> Limit:
+    """A changed record is seen through every cache between a pod and its server."""
+    seconds = dns.ttl + dns.cache + 5.0
+    return Limit("name resolution", seconds, f"ttl {dns.ttl} s + cache {dns.cache} s + slack 5 s")
+
+
+def dropped_names_limit(dns: DnsSpec, dropped: int, normal: float) -> Limit:
+    """A start while `dropped` of its seed names are answered by silence."""
+    per_name = dns.resolver_timeout * dns.resolver_attempts
+    seconds = SEED_RESOLUTIONS * dropped * per_name + normal
+    formula = (
+        f"{SEED_RESOLUTIONS} resolutions of the seed list x {dropped} dropped names x timeout "
+        f"{dns.resolver_timeout} s x {dns.resolver_attempts} attempts + normal start {normal:.0f} s"
+    )
+    return Limit("start with dropped names", seconds, formula)

@@ -1,0 +1,157 @@
+"""The live ring: its hosts, what each of them sees, and convergence as named conditions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from clusters.cluster import Cluster
+from clusters.lab.provider import Lab
+from clusters.ring.config import HostSpec
+from clusters.ring.host import Host, View
+from clusters.ring.limits import Limits
+from clusters.topology import Topology
+from clusters.waiting import until
+
+TOLERATED = (ConnectionError, TimeoutError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class Datacenter:
+    """One datacenter of a live ring."""
+
+    name: str
+    cluster: Cluster
+    hosts: tuple[Host, ...]
+    replication_factor: int
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """Its racks, which are its cluster's zones, in declared order."""
+        return tuple(dict.fromkeys(host.spec.rack for host in self.hosts))
+
+    def in_zone(self, zone: str) -> tuple[Host, ...]:
+        """The hosts of one rack."""
+        return tuple(host for host in self.hosts if host.spec.rack == zone)
+
+
+@dataclass
+class Ring:
+    """A formed ring on live clusters."""
+
+    topology: Topology
+    clusters: Lab
+    cluster_name: str
+    folder: Path
+    datacenters: tuple[Datacenter, ...]
+    limits: Limits
+    seeds: tuple[str, ...]
+    ran: list[str] = field(default_factory=list)
+
+    @property
+    def hosts(self) -> list[Host]:
+        """All hosts, datacenter by datacenter."""
+        return [host for datacenter in self.datacenters for host in datacenter.hosts]
+
+    def datacenter(self, name: str) -> Datacenter:
+        """The datacenter of that name."""
+        return next(datacenter for datacenter in self.datacenters if datacenter.name == name)
+
+    def host(self, who: str) -> Host:
+        """The host of that `cluster/pod`."""
+        return next(host for host in self.hosts if host.spec.who == who)
+
+    def each(self, ask: Callable[[Host], Any], hosts: list[Host] | None = None) -> list[Any]:
+        """Ask several hosts at once; the answers in the order of the hosts, an error as itself."""
+        asked = self.hosts if hosts is None else hosts
+
+        def guarded(host: Host) -> Any:
+            try:
+                return ask(host)
+            except TOLERATED as error:
+                return error
+
+        with ThreadPoolExecutor(len(asked)) as pool:
+            return list(pool.map(guarded, asked))
+
+    def views(self, hosts: list[Host] | None = None) -> list[View | Exception]:
+        """Every host's own view, or the error with which it did not answer."""
+        return self.each(lambda host: host.view(), hosts)
+
+    def addresses(self) -> dict[str, str]:
+        """`cluster/pod` to present address of every host's pod."""
+        found: dict[str, str] = {}
+        for cluster in self.clusters.clusters:
+            found |= {f"{state.cluster}/{state.name}": state.address for state in cluster.states()}
+        return {host.spec.who: found[host.spec.who] for host in self.hosts}
+
+    def disagreement(self) -> str | None:
+        """None when every host sees every host, once, at its present address, up, under one schema; else the first lack.
+
+        Readiness by port does not see a ring that split; this does.
+        """
+        wanted = self.addresses()
+        count = len(self.hosts)
+        schemas: set[str] = set()
+        for host, view in zip(self.hosts, self.views(), strict=True):
+            if isinstance(view, Exception):
+                return f"{host.spec.who} does not answer: {view}"
+            if len(view.addresses) != count:
+                return f"{host.spec.who} knows {len(view.addresses)} of {count} hosts"
+            if sorted(view.addresses.values()) != sorted(wanted.values()):
+                return f"{host.spec.who} holds addresses {sorted(view.addresses.values())}"
+            if view.down:
+                return f"{host.spec.who} holds {len(view.down)} hosts for down"
+            schemas.add(view.schema)
+        return None if len(schemas) == 1 else f"{len(schemas)} schema versions"
+
+    def all_up(self) -> bool | None:
+        """For waiting: True when disagreement() finds nothing; the last lack is kept in `lack`."""
+        self.lack = self.disagreement()
+        return True if self.lack is None else None
+
+    lack: str | None = None
+
+    def await_agreement(self, timeout: float) -> float:
+        """Wait until every host agrees with every other; seconds that it took. WaitTimeout shows the last lack."""
+        started = time.monotonic()
+        condition = Condition(self.disagreement)
+        until("every host sees every host up at its address", condition, timeout=timeout, every=0.2)
+        return time.monotonic() - started
+
+    def hints(self) -> dict[str, int]:
+        """Hint files that wait, by the host_id they are for, over all hosts that answer."""
+        total: dict[str, int] = {}
+        for view in self.views():
+            if not isinstance(view, Exception):
+                for host_id, files in view.hints.items():
+                    total[host_id] = total.get(host_id, 0) + files
+        return total
+
+    def await_hints_drained(self, timeout: float) -> float:
+        """Wait until no host holds hints for another; seconds that it took."""
+        started = time.monotonic()
+        condition = Condition(lambda: (lambda left: f"hints wait: {left}" if left else None)(self.hints()))
+        until("no hints wait", condition, timeout=timeout, every=0.3)
+        return time.monotonic() - started
+
+
+class Condition:
+    """Turns "the first lack, or None" into a probe for waiting.until that keeps the last lack for the error."""
+
+    def __init__(self, lack: Callable[[], str | None]) -> None:
+        self._lack = lack
+        self.last: str | None = None
+
+    def __call__(self) -> bool | None:
+        self.last = self._lack()
+        return True if self.last is None else None
+
+
+def bind_hosts(specs: list[HostSpec], clusters: Lab) -> list[Host]:
+    """Hosts tied to the clusters that their pods live in."""
+    return [Host(spec, clusters.cluster(spec.cluster)) for spec in specs]

@@ -1,0 +1,197 @@
+"""One scenario as the page tells it: everything that is drawn or said in its section."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+from urllib.parse import quote
+
+from reports.bundle import Json, Operation, number, text
+from reports.clock import Clock, Window, clock
+from reports.drawing import Shape
+from reports.limits import Budget, budget, clipped, figure, limit, measured, tightest
+from reports.reach import Matrix, matrices
+from reports.story import Breach, breaches, counted
+from reports.timeline import Line, Timeline, chronicle, stages, timeline
+from reports.tracks import counted as outcomes
+from reports.tracks import strip
+from reports.verdicts import NOT_JUDGED, Scenario
+
+T = TypeVar("T")
+
+MOST_CHECKS = 80
+MOST_NESTED = 8
+NOT_DRAWABLE = (TypeError, ValueError, KeyError, AttributeError, IndexError, OverflowError, ZeroDivisionError)
+"""What an altered bundle can raise while a part is drawn: then one line names the part and the verdict stays."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One check as a row: measured against limit."""
+
+    word: str
+    id: str
+    measured: str
+    limit: str
+    budget: Budget
+    explain: str
+    counts: str
+
+
+@dataclass(frozen=True)
+class Wait:
+    """One wait of the run, in seconds."""
+
+    what: str
+    seconds: float
+    limit: float | None
+    formula: str
+    timer: bool
+
+
+@dataclass
+class Section:
+    """A scenario ready to be written; ``drawn`` is false where the page had no room for pictures."""
+
+    id: str
+    anchor: str
+    word: str
+    parts: dict[str, str]
+    promise: str
+    topology: str
+    seconds: float | None
+    faults: str
+    headline: Judged | None
+    checks: list[Judged]
+    more_checks: int
+    waits: list[Wait]
+    files: list[tuple[str, str]]
+    axis: Clock
+    stories: list[Breach] = field(default_factory=list)
+    timeline: Timeline | None = None
+    chronicle: list[Line] = field(default_factory=list)
+    matrices: list[Matrix] = field(default_factory=list)
+    strip: tuple[Shape, ...] = ()
+    outcomes: Json = field(default_factory=dict)
+    nested: list[Section] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    drawn: bool = True
+    facts: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def timers(self) -> float:
+        """Seconds of the timers that the scenario had to wait for."""
+        return sum(wait.seconds for wait in self.waits if wait.timer)
+
+    @property
+    def rest(self) -> float | None:
+        """Seconds of the scenario that no timer explains."""
+        return None if self.seconds is None else max(0.0, self.seconds - self.timers)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether every matrix is right in all phases."""
+        return all(matrix.quiet for matrix in self.matrices)
+
+
+def anchor(name: str) -> str:
+    """Return an id for a link inside the page."""
+    return "s-" + re.sub(r"[^A-Za-z0-9_-]+", "-", name)
+
+
+def section(scenario: Scenario) -> Section:
+    """Read a scenario's history and observations and draw them. Parts that cannot be drawn are named in ``lost``."""
+    lost: list[str] = []
+    operations = _attempt("history", scenario.operations, [], lost)
+    observations = _attempt("observations", scenario.observations, [], lost)
+    axis = _attempt("time axis", lambda: clock(scenario, operations, observations), Clock(0, 1.0, (), ()), lost)
+    found = _bare(scenario, axis, lost)
+    found.outcomes = outcomes(operations)
+    found.stories = _attempt("what broke", lambda: breaches(scenario, operations, axis), [], lost)
+    found.timeline = _attempt("timeline", lambda: _timeline(scenario, operations, observations, axis), None, lost)
+    found.chronicle = _attempt("chronicle", lambda: chronicle(scenario, observations, axis), [], lost)
+    found.matrices = _attempt("who answers whom", lambda: matrices(scenario, observations, axis), [], lost)
+    found.strip = _attempt("strip", lambda: strip(scenario, operations, axis), (), lost)
+    found.nested = [section(inner) for inner in scenario.nested[:MOST_NESTED]]
+    return found
+
+
+def _timeline(
+    scenario: Scenario, operations: list[Operation], observations: list[Json], axis: Clock
+) -> Timeline | None:
+    if not (operations or observations or scenario.events.records):
+        return None
+    return timeline(scenario, operations, observations, axis)
+
+
+def _attempt(name: str, draw: Callable[[], T], otherwise: T, lost: list[str]) -> T:
+    try:
+        return draw()
+    except NOT_DRAWABLE as error:
+        lost.append(f"{name}: cannot be drawn from these files ({type(error).__name__}: {clipped(str(error), 120)})")
+        return otherwise
+
+
+def _bare(scenario: Scenario, axis: Clock, lost: list[str]) -> Section:
+    best = tightest(scenario.checks)
+    checks = sorted(scenario.checks, key=lambda check: check.get("verdict") == "valid")
+    names = ", ".join(f"{window.id} {window.name}" for window in axis.windows)
+    return Section(
+        scenario.id, anchor(scenario.id), scenario.verdict, scenario.parts, scenario.promise, scenario.topology,
+        scenario.seconds, clipped(names, 200), judged(best) if best else None,
+        [judged(check) for check in checks[:MOST_CHECKS]], max(0, len(checks) - MOST_CHECKS),
+        _waits(scenario), _files(scenario), axis, lost=lost, facts=_facts(scenario),
+    )  # fmt: skip
+
+
+def judged(check: Json) -> Judged:
+    """Return one check as a row."""
+    word = text(check.get("verdict"))
+    counts = check.get("counts")
+    return Judged(
+        word if word in ("valid", "invalid", "unknown", "vacuous") else "unknown",
+        clipped(text(check.get("id")) or text(check.get("check")) or "(unnamed check)", 160),
+        measured(check) if word not in ("unknown", "vacuous") or check.get("measured") is not None else NOT_JUDGED,
+        limit(check), budget(check), clipped(text(check.get("explain"))),
+        figure(counts) if isinstance(counts, dict) and counts else "",
+    )  # fmt: skip
+
+
+def _waits(scenario: Scenario) -> list[Wait]:
+    return [
+        Wait(text(event.get("for")), number(event.get("seconds")) or 0.0, number(event.get("limit")),
+             clipped(text(event.get("formula"))), bool(event.get("timer")))
+        for _, event in scenario.events.records
+        if event.get("event") == "waited"
+    ][:60]  # fmt: skip
+
+
+def _files(scenario: Scenario) -> list[tuple[str, str]]:
+    names = ["verdict.json", "checks.json", "scenario.json", "events.jsonl", "observations.jsonl"]
+    paths = [scenario.folder / name for name in names]
+    paths += sorted((scenario.folder / "history").glob("*.jsonl"))[:40]
+    return [
+        (path.relative_to(scenario.folder).as_posix(), quote(scenario.reader.name(path)))
+        for path in paths
+        if path.is_file() and not path.is_symlink()
+    ]
+
+
+def _facts(scenario: Scenario) -> list[tuple[str, str]]:
+    facts = scenario.facts
+    told = [("replication", facts.get("replication")), ("timers", facts.get("timers")), ("keyspace", facts.get("keyspace")),
+            ("settings", facts.get("settings")), ("ran before on this ring", facts.get("ran_before_on_ring")),
+            ("seed", facts.get("seed"))]  # fmt: skip
+    return [(name, figure(value) if name != "seed" else str(value)) for name, value in told if value not in (None, {}, "")]
+
+
+def fault_rows(axis: Clock) -> list[tuple[Window, list[tuple[float, float, str]]]]:
+    """Each fault with the stretches of its life, for the first rows of the timeline."""
+    return [(window, stages(window, axis.span)) for window in axis.windows[:40]]
+
+
+def total(sections: list[Section]) -> str:
+    """Write how many sections there are."""
+    return counted(len(sections))

@@ -1,0 +1,256 @@
+"""What a person reads first, in sentences: the headline, one paragraph for each promise that broke, its trail."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reports.bundle import Json, Operation, number, objects, text
+from reports.clock import Clock
+from reports.limits import clipped, figure, limit, measured, plain
+from reports.seen import pod_names
+from reports.verdicts import NOT_JUDGED, Run, Scenario
+
+HEADLINES = {
+    "valid": "It held.",
+    "invalid": "It did not hold.",
+    "unknown": "It could not be judged.",
+    "vacuous": "Nothing was put to the test.",
+    NOT_JUDGED: "It was not judged.",
+}
+COUNTS = "no one two three four five six seven eight nine ten eleven twelve".split()
+FATES = {
+    "invalid": ("was broken", "were broken"),
+    "unknown": ("could not be judged", "could not be judged"),
+    NOT_JUDGED: ("was not judged", "were not judged"),
+    "vacuous": ("put nothing to the test", "put nothing to the test"),
+    "valid": ("held", "held"),
+}
+LONGEST_TRAIL = 6
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a paragraph; ``kind`` is empty, ``time`` or ``name``."""
+
+    words: str
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation of a trail."""
+
+    at: str
+    after: str
+    who: str
+    what: str
+    outcome: str
+    seen_in: str = ""
+
+
+@dataclass(frozen=True)
+class Breach:
+    """Why one check of a scenario is not valid."""
+
+    word: str
+    check: str
+    pieces: tuple[Piece, ...]
+    trail: tuple[Step, ...] = ()
+    untold: int = 0
+    """Operations of the trail that are left out here."""
+
+    @property
+    def plain(self) -> str:
+        """The paragraph without marks."""
+        return "".join(piece.words for piece in self.pieces)
+
+
+def counted(number_of: int) -> str:
+    """Write a count in words up to twelve."""
+    return COUNTS[number_of] if number_of < len(COUNTS) else plain(number_of)
+
+
+def lede(run: Run) -> str:
+    """One sentence: how many promises met which fate."""
+    counts = {word: count for word, count in run.counts().items() if count}
+    total = len(run.scenarios)
+    if not total:
+        return "No scenario left anything in this folder."
+    if run.verdict == NOT_JUDGED:
+        return f"The run was stopped before its verdict: of {counted(total)} scenarios {_fates(counts)}."
+    if list(counts) == ["valid"]:
+        return "The one promise held." if total == 1 else f"All {counted(total)} promises held."
+    sentence = _fates(counts, of=total)
+    return sentence[0].upper() + sentence[1:] + "."
+
+
+def _fates(counts: dict[str, int], of: int | None = None) -> str:
+    parts = []
+    for at, (word, count) in enumerate(counts.items()):
+        noun = f" promise{'s' if count > 1 else ''} of {counted(of)}" if of and at == 0 and of > 1 else ""
+        noun = " promise" if of == 1 else noun
+        parts.append(f"{counted(count)}{noun} {FATES[word][count > 1]}")
+    return ", ".join(parts)
+
+
+def part_note(run: Run, part: str) -> str:
+    """One line beside each of the three verdicts."""
+    if part == "system":
+        return ", ".join(f"{count} {word}" for word, count in run.counts().items() if count) or "no scenario"
+    events = [event for one in run.scenarios for _, event in one.events.records]
+    if part == "evidence":
+        return _evidence_note(run)
+    done = [event for event in events if event.get("event") == "cleanup"]
+    left = [event for event in done if not event.get("ok")]
+    if left:
+        return clipped(text(left[0].get("detail")) or "something was left", 120)
+    missing = sum(not any(event.get("event") == "cleanup" for _, event in one.events.records) for one in run.scenarios)
+    return f"{len(done)} of {len(run.scenarios)} scenarios left nothing behind" if missing else "nothing was left behind"
+
+
+def _evidence_note(run: Run) -> str:
+    bit, lost = 0, []
+    for one in run.scenarios:
+        lives: dict[str, set[str]] = {}
+        for _, event in one.events.records:
+            if event.get("event") == "fault":
+                lives.setdefault(text(event.get("id")), set()).add(text(event.get("state")))
+        bit += sum("effective" in states for states in lives.values())
+        lost += [f"{key} of {one.id}" for key, states in lives.items() if "effective" not in states]
+    if not bit and not lost:
+        return "no fault was injected"
+    words = f"{bit} of {bit + len(lost)} faults were seen to bite"
+    return clipped(f"{words}; not {', '.join(lost)}", 160) if lost else words
+
+
+def breaches(scenario: Scenario, operations: Sequence[Operation], axis: Clock) -> list[Breach]:
+    """One paragraph for each check that is not valid, worst first; at least one for a scenario that is not valid."""
+    if scenario.verdict == NOT_JUDGED:
+        return [_stopped(scenario, axis)]
+    known = {(one.process, one.op): one for one in operations}
+    found = [_breach(scenario, check, known, axis) for check in scenario.not_valid()]
+    words = {breach.word for breach in found}
+    for part, word in scenario.parts.items():
+        if word != "valid" and word not in words:
+            found.append(_part_breach(scenario, part, word, axis))
+    if not found and scenario.verdict != "valid":
+        found.append(Breach(scenario.verdict, "", (Piece("Its files contradict each other; see what is wrong with the bundle."),)))
+    return found
+
+
+def _stopped(scenario: Scenario, axis: Clock) -> Breach:
+    records = scenario.events.records
+    if not records:
+        return Breach(NOT_JUDGED, "", (Piece("Not judged: no verdict.json and no event in its folder."),))
+    when, event = number(records[-1][1].get("t")), records[-1][1]
+    told = " ".join(word for word in (text(event.get(key)) for key in ("event", "id", "name", "state", "for")) if word)
+    at = "" if when is None else f" at {axis.at(when):.1f} s"
+    words = f"Not judged: the folder has no verdict that can be read. Its last event is “{clipped(told, 120)}”{at}."
+    return Breach(NOT_JUDGED, "", (Piece(words),))
+
+
+def _breach(scenario: Scenario, check: Json, known: dict[tuple[str, int], Operation], axis: Clock) -> Breach:
+    findings = objects(check.get("findings"))
+    pieces = [Piece(_sentence(text(check.get("explain")) or f"{text(check.get('id'))}: no reason is recorded"))]
+    trail: list[Step] = []
+    untold = 0
+    if findings:
+        first = findings[0]
+        pieces += _where(first, axis)
+        listed = objects(first.get("operations"))
+        trail = [_step(one, known, axis, pod_names(scenario)) for one in listed[:LONGEST_TRAIL]]
+        untold = len(listed) - len(trail)
+    if check.get("measured") is not None:
+        bound = limit(check)
+        pieces.append(Piece(f" Measured {measured(check)}{', ' + bound if bound else ''}."))
+    if len(findings) > 1:
+        pieces.append(Piece(f" {counted(len(findings) - 1).capitalize()} more such finding{'s' if len(findings) > 2 else ''}."))
+    return Breach(_word(check), text(check.get("id")), tuple(pieces), tuple(trail), untold)
+
+
+def _word(check: Json) -> str:
+    word = text(check.get("verdict"))
+    return word if word in HEADLINES else "unknown"
+
+
+def _sentence(words: str) -> str:
+    words = clipped(words.strip(), 600)
+    return words if words.endswith((".", "!", "?", "…")) else f"{words}."
+
+
+def _where(finding: Json, axis: Clock) -> list[Piece]:
+    at, who, detail = axis.moment(finding.get("at")), text(finding.get("who")), text(finding.get("detail"))
+    pieces = [Piece(" First")] if at is not None else [Piece(" It is")]
+    if at is not None:
+        relation = axis.relation(at)
+        pieces += [Piece(" at "), Piece(f"{at:.3f} s", "time")]
+        window = axis.within(at)
+        named = f" ({window.name})" if window and window.name != window.id else ""
+        pieces += [Piece(f", {relation}{named}")] if relation else []
+    if who:
+        pieces += [Piece(", ") if at is not None else Piece(" "), Piece(who, "name")]
+    anomaly = text(finding.get("anomaly")).replace("-", " ")
+    told = ": ".join(word for word in (anomaly, detail) if word)
+    return [*pieces, Piece(f": {_sentence(told)}" if told else ".")]
+
+
+def _step(one: Json, known: dict[tuple[str, int], Operation], axis: Clock, pods: dict[str, str]) -> Step:
+    """Tell one operation; a finding carries it whole, or names process and op and the history has the rest."""
+    op = number(one.get("op"))
+    seen = known.get((text(one.get("process")), -1 if op is None else int(op)))
+    told = {**seen.invoke, **one} if seen else one
+    start = axis.moment(one.get("invoke", one.get("time", seen.start if seen else None)))
+    outcome = text(one.get("outcome")) or text(one.get("type")) or (seen.outcome if seen else "")
+    coordinator = text(one.get("coordinator")) or (text(seen.completion.get("coordinator")) if seen else "")
+    out = one.get("out", seen.completion.get("out") if seen else None)
+    verb = " ".join(word for word in (text(told.get("f")), text(told.get("key"))) if word)
+    value = told.get("value")
+    what = verb if value is None else f"{verb} = {figure(value)}"
+    level = text(told.get("cl"))
+    what = f"{what} at {level}" if level else what
+    if out is not None:
+        what = f"{what}, got {clipped(figure(out), 80)}"
+    who = text(told.get("process")) or "?"
+    if coordinator:
+        who = f"{who} → {pods.get(coordinator, coordinator[:8])}"
+    at = "" if start is None else f"{start:.3f}"
+    after = "" if start is None else axis.after(start)
+    return Step(at, after, who, clipped(what, 160), outcome, seen.seen_in if seen else "")
+
+
+def _part_breach(scenario: Scenario, part: str, word: str, axis: Clock) -> Breach:
+    told = text(scenario.document.get(f"{part}_explain"))
+    if part == "evidence":
+        told = told or _not_bitten(axis)
+    if part == "cleanup":
+        left = [event for _, event in scenario.events.records if event.get("event") == "cleanup" and not event.get("ok")]
+        told = told or (f"Clean-up left something: {text(left[0].get('detail'))}" if left else "")
+    names = {"system": "system under test", "evidence": "fault evidence", "cleanup": "clean-up"}
+    return Breach(word, names[part], (Piece(_sentence(told or f"The verdict over the {names[part]} is {word}")),))
+
+
+def _not_bitten(axis: Clock) -> str:
+    lost = [window for window in axis.windows if not window.bit]
+    if not lost:
+        return ""
+    window = lost[0]
+    return (
+        f"{window.id} ({window.name}) was injected at {window.inject:.1f} s and nothing independent saw it bite, "
+        f"so nothing under it was judged{': ' + window.error if window.error else ''}"
+    )
+
+
+def pods_hit(scenario: Scenario) -> set[str]:
+    """The pods that the findings of invalid checks name, by name or as coordinator."""
+    names = pod_names(scenario)
+    told, found = "", set()
+    for check in scenario.checks:
+        if check.get("verdict") != "invalid":
+            continue
+        for finding in objects(check.get("findings")):
+            told += f" {text(finding.get('who'))} {text(finding.get('detail'))}"
+            found |= {names[one] for item in objects(finding.get("operations")) if (one := text(item.get("coordinator"))) in names}
+    words = set(re.findall(r"[A-Za-z0-9][A-Za-z0-9.-]*", told))
+    return (found | {pod for pod in names.values() if pod in words}) - {""}
