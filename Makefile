@@ -37,7 +37,7 @@ sweep: $(READY) ## find and undo what a killed run left
 	$(BIN)ringproof sweep $(ARGS)
 
 clean: ## remove what make made; runs/ is evidence and stays
-	rm -rf .venv .tox build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .tox build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis __pycache__
 	find $(ROOMS) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lint: $(READY) ## ruff: rules and format

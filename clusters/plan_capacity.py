@@ -40,7 +40,7 @@ def facts(topology: Topology, cluster: ClusterSpec) -> ClusterFacts:
         zone=cluster.dns.zone,
         pod_domain=cluster.dns.domain,
         nodes=cluster.nodes,
-        # A fraction of the written number: 10 x 1.1 is 11 nodes, not the 12 of binary floating point.
+        # A fraction of the written number: 100 x 1.1 is 110 nodes, not the 111 of binary floating point.
         nodes_grown=math.ceil(cluster.nodes * Fraction(str(topology.growth))),
         node_room=max(0, cluster.node_range.num_addresses - NODE_RANGE_RESERVE),
         pod_room=1 << bits if bits >= 0 else 0,

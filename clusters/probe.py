@@ -74,6 +74,31 @@ def serve(identity: Json, port: int) -> None:
     threading.Thread(target=accept, daemon=True).start()
 
 
+HEARD: list[str] = []
+"""Words that came by UDP; a datagram needs no way back, so it tells one direction of a path from the other."""
+
+
+def listen(port: int) -> None:
+    """Remember the last hundred words that arrive by UDP."""
+    ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    ear.bind(("0.0.0.0", port))  # noqa: S104  a pod's own namespace
+
+    def hear() -> None:
+        while True:
+            HEARD.append(ear.recv(256).decode(errors="replace"))
+            del HEARD[:-100]
+
+    threading.Thread(target=hear, daemon=True).start()
+
+
+def cast(request: Json) -> Json:
+    """Send one word by UDP, three times; whether it arrived is for the other side to say."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mouth:
+        for _ in range(3):
+            mouth.sendto(request["word"].encode(), (request["address"], request.get("port", PORT)))
+    return {}
+
+
 def ask_probe(link: socket.socket, target: Json) -> Json:
     """Who answers at a probe port, which source it saw, and whether the payload came back unchanged."""
     payload = bytes(index % 251 for index in range(min(251, target["bytes"]))) * (target["bytes"] // 251 + 1)
@@ -195,13 +220,19 @@ def perform(request: Json, pool: ThreadPoolExecutor) -> Json:
         return query(request)
     if do == "tail":
         return tail(request)
+    if do == "cast":
+        return cast(request)
+    if do == "heard":
+        return {"words": list(HEARD)}
     raise ValueError(f"unknown request {do}")
 
 
 def main() -> int:
     """Serve and answer until standard input closes."""
     identity: Json = json.loads(Path(sys.argv[1]).read_text())
-    serve(identity, int(sys.argv[2]) if len(sys.argv) > 2 else PORT)  # noqa: PLR2004
+    port = int(sys.argv[2]) if len(sys.argv) > 2 else PORT  # noqa: PLR2004
+    serve(identity, port)
+    listen(port)
     lock = threading.Lock()
     inner, outer = ThreadPoolExecutor(AT_ONCE), ThreadPoolExecutor(AT_ONCE)
 

@@ -199,7 +199,9 @@ class Reader:
                 records.append((at, record))
             elif piece.strip():
                 torn = at == len(pieces)
-                self.complain(path, "torn: its last line is not complete" if torn else f"altered: line {at} is no record")
+                self.complain(
+                    path, "torn: its last line is not complete" if torn else f"altered: line {at} is no record"
+                )
         return self._anchored(path, records)
 
     def _anchored(self, path: Path, records: list[tuple[int, Json]]) -> Lines:
@@ -224,7 +226,9 @@ class Reader:
         schema = found.get("schema", SCHEMA)
         if schema == SCHEMA:
             return True
-        self.complain(path, f"schema {str(schema)[:20]} is not known here, only {SCHEMA}: use the version that wrote it")
+        self.complain(
+            path, f"schema {str(schema)[:20]} is not known here, only {SCHEMA}: use the version that wrote it"
+        )
         return False
 
     def folders(self, path: Path) -> list[Path]:

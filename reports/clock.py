@@ -77,8 +77,12 @@ class Clock:
             return "before any fault" if self.windows else ""
         inside = self.within(moment)
         window = inside or max(past, key=lambda one: one.end or one.inject)
-        stages = [("recovered", "was seen to be gone"), ("recover", "began to be undone"),
-                  ("effective", "took effect"), ("inject", "was injected")]  # fmt: skip
+        stages = [
+            ("recovered", "was seen to be gone"),
+            ("recover", "began to be undone"),
+            ("effective", "took effect"),
+            ("inject", "was injected"),
+        ]
         for stage, words in stages:
             since = getattr(window, stage)
             if since is not None and since <= moment:
@@ -123,11 +127,17 @@ def _windows(axis: Clock, events: list[tuple[float, Json]]) -> list[Window]:
 
 def _told(axis: Clock, told: list[Json]) -> list[Window]:
     return [
-        _window(text(one.get("id")), {**{stage: axis.moment(one.get(stage)) for stage in LIFE},
-                                      "name": text(one.get("name")), "effective said": text(one.get("evidence"))})
+        _window(
+            text(one.get("id")),
+            {
+                **{stage: axis.moment(one.get(stage)) for stage in LIFE},
+                "name": text(one.get("name")),
+                "effective said": text(one.get("evidence")),
+            },
+        )
         for one in told
         if number(one.get("inject")) is not None
-    ]  # fmt: skip
+    ]
 
 
 def _window(key: str, life: dict[str, object]) -> Window:
@@ -135,9 +145,16 @@ def _window(key: str, life: dict[str, object]) -> Window:
         return number(life.get(stage))
 
     return Window(
-        key, text(life.get("name")) or key, when("inject") or 0.0, when("effective"), when("recover"),
-        when("recovered"), text(life.get("effective said")), text(life.get("recovered said")), text(life.get("error said")),
-    )  # fmt: skip
+        key,
+        text(life.get("name")) or key,
+        when("inject") or 0.0,
+        when("effective"),
+        when("recover"),
+        when("recovered"),
+        text(life.get("effective said")),
+        text(life.get("recovered said")),
+        text(life.get("error said")),
+    )
 
 
 def _phases(axis: Clock, events: list[tuple[float, Json]]) -> list[Phase]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from reports.bundle import Json, number, text
@@ -11,6 +12,8 @@ NARROW = "\u00a0"
 
 PER_CENT = frozenset({"%", "percent"})
 SHARE = frozenset({"share", "ratio", "fraction"})
+LONGEST_SYMBOL = 3
+"""Characters of a unit that is repeated at the limit (s, ms, MiB); a longer one is a word and stands at the measurement."""
 LONGEST = 400
 """Characters of a measured text that a report shows; the bundle holds the whole."""
 
@@ -41,14 +44,19 @@ def figure(value: object, unit: str = "") -> str:
         return "yes" if value else "no"
     found = number(value)
     if found is not None:
-        if unit in SHARE:
-            return f"{plain(round(found * 100, 2))}{NARROW}%"
+        if unit in SHARE or unit in PER_CENT:
+            return percent(found * (100 if unit in SHARE else 1))
         return f"{plain(found)}{NARROW}{_singular(unit) if found == 1 else unit}".rstrip(NARROW)
     if isinstance(value, dict):
         return clipped(", ".join(f"{key} {figure(item)}" for key, item in value.items()))
     if isinstance(value, list):
         return clipped(", ".join(figure(item) for item in value) or "none")
     return clipped(str(value))
+
+
+def percent(value: float) -> str:
+    """Write per cent with two digits, cut and not rounded: 100 % is only what had no failure at all."""
+    return f"{math.floor(round(value * 100, 6)) / 100:.2f}".rstrip("0").rstrip(".") + f"{NARROW}%"
 
 
 def clipped(words: str, longest: int = LONGEST) -> str:
@@ -77,7 +85,8 @@ def limit(check: Json) -> str:
     """The limit with its derivation: ``limit 35 s = ttl 30 + slack 5``; empty if the check has none."""
     if check.get("limit") is None:
         return text(check.get("formula"))
-    bound = figure(check.get("limit"), text(check.get("unit")))
+    unit = text(check.get("unit"))
+    bound = figure(check.get("limit"), unit if len(unit) <= LONGEST_SYMBOL or unit in SHARE | PER_CENT else "")
     words = f"limit {'≥ ' if floor(check) else ''}{bound}"
     formula = clipped(text(check.get("formula")))
     if not formula or formula == bound:
@@ -86,7 +95,8 @@ def limit(check: Json) -> str:
 
 
 def _derives(formula: str) -> bool:
-    return any(sign in formula for sign in "+×/÷*") and any(letter.isdigit() for letter in formula)
+    """Whether a formula computes the limit; one that only compares is a reason for it."""
+    return any(sign in formula for sign in "+×/÷*") and not any(sign in formula for sign in "<>≤≥=")
 
 
 def budget(check: Json) -> Budget:

@@ -75,7 +75,9 @@ def place(name: str, documents: Json, hosts: Iterable[Json], hit: set[str]) -> P
     joined = sum(one.get("joined", True) is not False for one in declared.values())
     between = "" if len(clusters) < 2 or (declared and joined < 2) else " / ".join(sorted(routing)) or "joined"
     modes = {text(mapping(one.get("dns")).get("mode")) for one in declared.values()} - {""}
-    note = f"names: {', '.join(sorted(modes))}" if modes else "" if declared else "its topology.json is not in the bundle"
+    note = (
+        f"names: {', '.join(sorted(modes))}" if modes else "" if declared else "its topology.json is not in the bundle"
+    )
     return Place(name, clusters, between, note, digest(topology), _ring(ring, listed))
 
 
@@ -86,8 +88,10 @@ def _cluster(name: str, declared: Json, hosts: list[Json], hit: set[str]) -> Clu
     domain = f"*.{text(dns.get('suffix'))}" if text(dns.get("suffix")) else ""
     if text(dns.get("mode")) == "shared-suffix":
         domain = f"*.{text(dns.get('namespace'))}.svc.{text(dns.get('suffix'))}"
-    ranges = [(label, text(declared.get(key))) for label, key in
-              (("pods", "pod_range"), ("services", "service_range"), ("nodes", "node_range"))]  # fmt: skip
+    ranges = [
+        (label, text(declared.get(key)))
+        for label, key in (("pods", "pod_range"), ("services", "service_range"), ("nodes", "node_range"))
+    ]
     kept = tuple((label, value) for label, value in [*ranges, ("names", domain)] if value)
     centers = sorted({text(host.get("datacenter")) for host in hosts} - {""})
     return ClusterBox(name, ", ".join(centers), zones, kept)
@@ -95,7 +99,11 @@ def _cluster(name: str, declared: Json, hosts: list[Json], hit: set[str]) -> Clu
 
 def _zone(cluster: str, name: str, hosts: list[Json], hit: set[str]) -> ZoneBox:
     pods = tuple(
-        PodBox(text(host.get("pod")).removeprefix(f"{cluster}-"), _end(text(host.get("address"))), text(host.get("pod")) in hit)
+        PodBox(
+            text(host.get("pod")).removeprefix(f"{cluster}-"),
+            _end(text(host.get("address"))),
+            text(host.get("pod")) in hit,
+        )
         for host in hosts[:MOST_PODS]
     )
     return ZoneBox(name, pods, max(0, len(hosts) - MOST_PODS))

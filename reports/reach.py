@@ -126,15 +126,19 @@ def _matrix(
     states = [cell.css for cell in cells.values()]
     shown = names if len(names) <= MOST_NAMES else _involved(names, cells)
     wrong = tuple(
-        f"{row[1]} → {column[1]} was {cell.note}"
-        for (row, column), cell in cells.items()
-        if cell.css == "wrong"
-    )  # fmt: skip
+        f"{row[1]} → {column[1]} was {cell.note}" for (row, column), cell in cells.items() if cell.css == "wrong"
+    )
     return Matrix(
-        phase, tuple(shown), tuple(tuple(cells[row, column] for column in shown) for row in shown),
-        _picture(names, cells), len(names), _summary(states), wrong[:MOST_WRONG],
-        not {"wrong", "exp", "miss"} & set(states), len(names) - len(shown),
-    )  # fmt: skip
+        phase,
+        tuple(shown),
+        tuple(tuple(cells[row, column] for column in shown) for row in shown),
+        _picture(names, cells),
+        len(names),
+        _summary(states),
+        wrong[:MOST_WRONG],
+        not {"wrong", "exp", "miss"} & set(states),
+        len(names) - len(shown),
+    )
 
 
 def _involved(

@@ -13,10 +13,9 @@ from reports.clock import Clock, Window, clock
 from reports.drawing import Shape
 from reports.limits import Budget, budget, clipped, figure, limit, measured, tightest
 from reports.reach import Matrix, matrices
-from reports.story import Breach, breaches, counted
+from reports.story import Breach, breaches
 from reports.timeline import Line, Timeline, chronicle, stages, timeline
-from reports.tracks import counted as outcomes
-from reports.tracks import strip
+from reports.tracks import outcomes, strip
 from reports.verdicts import NOT_JUDGED, Scenario
 
 T = TypeVar("T")
@@ -101,8 +100,11 @@ def anchor(name: str) -> str:
     return "s-" + re.sub(r"[^A-Za-z0-9_-]+", "-", name)
 
 
-def section(scenario: Scenario) -> Section:
-    """Read a scenario's history and observations and draw them. Parts that cannot be drawn are named in ``lost``."""
+def section(scenario: Scenario, *, pictures: bool = True) -> Section:
+    """Read a scenario's history and observations and draw them; without ``pictures`` only its sentences.
+
+    Parts that cannot be drawn are named in ``lost``.
+    """
     lost: list[str] = []
     operations = _attempt("history", scenario.operations, [], lost)
     observations = _attempt("observations", scenario.observations, [], lost)
@@ -110,6 +112,8 @@ def section(scenario: Scenario) -> Section:
     found = _bare(scenario, axis, lost)
     found.outcomes = outcomes(operations)
     found.stories = _attempt("what broke", lambda: breaches(scenario, operations, axis), [], lost)
+    if not pictures:
+        return found
     found.timeline = _attempt("timeline", lambda: _timeline(scenario, operations, observations, axis), None, lost)
     found.chronicle = _attempt("chronicle", lambda: chronicle(scenario, observations, axis), [], lost)
     found.matrices = _attempt("who answers whom", lambda: matrices(scenario, observations, axis), [], lost)
@@ -139,11 +143,23 @@ def _bare(scenario: Scenario, axis: Clock, lost: list[str]) -> Section:
     checks = sorted(scenario.checks, key=lambda check: check.get("verdict") == "valid")
     names = ", ".join(f"{window.id} {window.name}" for window in axis.windows)
     return Section(
-        scenario.id, anchor(scenario.id), scenario.verdict, scenario.parts, scenario.promise, scenario.topology,
-        scenario.seconds, clipped(names, 200), judged(best) if best else None,
-        [judged(check) for check in checks[:MOST_CHECKS]], max(0, len(checks) - MOST_CHECKS),
-        _waits(scenario), _files(scenario), axis, lost=lost, facts=_facts(scenario),
-    )  # fmt: skip
+        scenario.id,
+        anchor(scenario.id),
+        scenario.verdict,
+        scenario.parts,
+        scenario.promise,
+        scenario.topology,
+        scenario.seconds,
+        clipped(names, 200),
+        judged(best) if best else None,
+        [judged(check) for check in checks[:MOST_CHECKS]],
+        max(0, len(checks) - MOST_CHECKS),
+        _waits(scenario),
+        _files(scenario),
+        axis,
+        lost=lost,
+        facts=_facts(scenario),
+    )
 
 
 def judged(check: Json) -> Judged:
@@ -154,18 +170,25 @@ def judged(check: Json) -> Judged:
         word if word in ("valid", "invalid", "unknown", "vacuous") else "unknown",
         clipped(text(check.get("id")) or text(check.get("check")) or "(unnamed check)", 160),
         measured(check) if word not in ("unknown", "vacuous") or check.get("measured") is not None else NOT_JUDGED,
-        limit(check), budget(check), clipped(text(check.get("explain"))),
+        limit(check),
+        budget(check),
+        clipped(text(check.get("explain"))),
         figure(counts) if isinstance(counts, dict) and counts else "",
-    )  # fmt: skip
+    )
 
 
 def _waits(scenario: Scenario) -> list[Wait]:
     return [
-        Wait(text(event.get("for")), number(event.get("seconds")) or 0.0, number(event.get("limit")),
-             clipped(text(event.get("formula"))), bool(event.get("timer")))
+        Wait(
+            text(event.get("for")),
+            number(event.get("seconds")) or 0.0,
+            number(event.get("limit")),
+            clipped(text(event.get("formula"))),
+            bool(event.get("timer")),
+        )
         for _, event in scenario.events.records
         if event.get("event") == "waited"
-    ][:60]  # fmt: skip
+    ][:60]
 
 
 def _files(scenario: Scenario) -> list[tuple[str, str]]:
@@ -181,17 +204,19 @@ def _files(scenario: Scenario) -> list[tuple[str, str]]:
 
 def _facts(scenario: Scenario) -> list[tuple[str, str]]:
     facts = scenario.facts
-    told = [("replication", facts.get("replication")), ("timers", facts.get("timers")), ("keyspace", facts.get("keyspace")),
-            ("settings", facts.get("settings")), ("ran before on this ring", facts.get("ran_before_on_ring")),
-            ("seed", facts.get("seed"))]  # fmt: skip
-    return [(name, figure(value) if name != "seed" else str(value)) for name, value in told if value not in (None, {}, "")]
+    told = [
+        ("replication", facts.get("replication")),
+        ("timers", facts.get("timers")),
+        ("keyspace", facts.get("keyspace")),
+        ("settings", facts.get("settings")),
+        ("ran before on this ring", facts.get("ran_before_on_ring")),
+        ("seed", facts.get("seed")),
+    ]
+    return [
+        (name, figure(value) if name != "seed" else str(value)) for name, value in told if value not in (None, {}, "")
+    ]
 
 
 def fault_rows(axis: Clock) -> list[tuple[Window, list[tuple[float, float, str]]]]:
     """Each fault with the stretches of its life, for the first rows of the timeline."""
     return [(window, stages(window, axis.span)) for window in axis.windows[:40]]
-
-
-def total(sections: list[Section]) -> str:
-    """Write how many sections there are."""
-    return counted(len(sections))

@@ -22,6 +22,12 @@ def pod_names(scenario: Scenario) -> dict[str, str]:
     return {text(host.get("host_id")): text(host.get("pod")) for host in objects(scenario.facts.get("hosts"))}
 
 
+def _rest(quiet: int, what: str, *, others: bool) -> str:
+    if not quiet:
+        return ""
+    return f"{quiet} {'other ' if others else ''}{what if quiet > 1 else what[:-1]}"
+
+
 def ring_views(scenario: Scenario, observations: Sequence[Json], axis: Clock) -> Track:
     """Draw, for each host, how many of the other hosts do not see it up, or see it under an address it no longer has."""
     views = [one for one in observations if one.get("kind") == "ring_view"]
@@ -34,10 +40,12 @@ def ring_views(scenario: Scenario, observations: Sequence[Json], axis: Clock) ->
     quiet = len(hosts) - len(touched)
     silent = sum(not one.get("ok") for one in views)
     note = f"how many of the {max(len(hosts) - 1, 0)} other hosts do not see this host up"
-    rest = f"{quiet} {'other ' if touched else ''}hosts" if views else "no view was observed"
+    rest = _rest(quiet, "hosts", others=bool(touched)) if views else "no view was observed"
     key = (("down", "not up"), ("old", "under an old address"))
     unseen = f"{plain(silent)} views unanswered" if silent else ""
-    return Track("Ring views", note, key, "in any view", rows, rest, ("up in every view" if quiet and views else "") or unseen)
+    return Track(
+        "Ring views", note, key, "in any view", rows, rest, ("up in every view" if quiet and views else "") or unseen
+    )
 
 
 def _addresses(scenario: Scenario, observations: Sequence[Json]) -> dict[str, list[tuple[int, str]]]:
@@ -111,13 +119,24 @@ def dns_answers(observations: Sequence[Json], axis: Clock) -> Track:
         if any(answer(one) != "right" for one in answers):
             rows.append(_dns_row(cluster, name, answers, axis))
     quiet = len(groups) - len(rows)
-    key = (("right", "right"), ("stale", "stale"), ("denied", "NXDOMAIN"), ("refusal", "SERVFAIL"), ("none", "no answer"))
-    rest = f"{quiet} {'other ' if rows else ''}names" if groups else "no name was asked"
+    key = (
+        ("right", "right"),
+        ("stale", "stale"),
+        ("denied", "NXDOMAIN"),
+        ("refusal", "SERVFAIL"),
+        ("none", "no answer"),
+    )
+    rest = _rest(quiet, "names", others=bool(rows)) if groups else "no name was asked"
     rows.sort(key=lambda row: -float(row.value.split()[0].replace("\u00a0", "")))
     return Track(
-        "DNS answers", "by the cluster that asks", key, "not right for", tuple(rows[:MOST_ROWS]), rest,
+        "DNS answers",
+        "by the cluster that asks",
+        key,
+        "not right for",
+        tuple(rows[:MOST_ROWS]),
+        rest,
         "always right" if quiet and groups else "",
-    )  # fmt: skip
+    )
 
 
 def _dns_row(cluster: str, name: str, answers: list[Json], axis: Clock) -> Row:
@@ -139,8 +158,7 @@ def _dns_row(cluster: str, name: str, answers: list[Json], axis: Clock) -> Row:
 
 def _cross(span: Span) -> str:
     top, height = ANSWERS["denied"]
-    return (f"M{place(span.a)} {top}L{place(span.b)} {top + height}"
-            f"M{place(span.b)} {top}L{place(span.a)} {top + height}")  # fmt: skip
+    return f"M{place(span.a)} {top}L{place(span.b)} {top + height}M{place(span.b)} {top}L{place(span.a)} {top + height}"
 
 
 def pod_addresses(observations: Sequence[Json], axis: Clock) -> Track:
@@ -155,7 +173,7 @@ def pod_addresses(observations: Sequence[Json], axis: Clock) -> Track:
         if len(lives) > 1 or any(one.get("state") != "running" for one in seen):
             rows.append(_pod_row(cluster, pod, seen, axis))
     quiet = len(groups) - len(rows)
-    rest = f"{quiet} {'other ' if rows else ''}pods" if groups else "no pod was observed"
+    rest = _rest(quiet, "pods", others=bool(rows)) if groups else "no pod was observed"
     key = (("life", "has the address"), ("gone", "gone"))
     kept = "kept theirs" if quiet and groups else ""
     return Track("Pod addresses", "", key, "addresses", tuple(rows[:MOST_ROWS]), rest, kept)

@@ -19,7 +19,7 @@ HEADLINES = {
     "vacuous": "Nothing was put to the test.",
     NOT_JUDGED: "It was not judged.",
 }
-COUNTS = "no one two three four five six seven eight nine ten eleven twelve".split()
+COUNTS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 FATES = {
     "invalid": ("was broken", "were broken"),
     "unknown": ("could not be judged", "could not be judged"),
@@ -107,7 +107,9 @@ def part_note(run: Run, part: str) -> str:
     if left:
         return clipped(text(left[0].get("detail")) or "something was left", 120)
     missing = sum(not any(event.get("event") == "cleanup" for _, event in one.events.records) for one in run.scenarios)
-    return f"{len(done)} of {len(run.scenarios)} scenarios left nothing behind" if missing else "nothing was left behind"
+    return (
+        f"{len(done)} of {len(run.scenarios)} scenarios left nothing behind" if missing else "nothing was left behind"
+    )
 
 
 def _evidence_note(run: Run) -> str:
@@ -136,7 +138,11 @@ def breaches(scenario: Scenario, operations: Sequence[Operation], axis: Clock) -
         if word != "valid" and word not in words:
             found.append(_part_breach(scenario, part, word, axis))
     if not found and scenario.verdict != "valid":
-        found.append(Breach(scenario.verdict, "", (Piece("Its files contradict each other; see what is wrong with the bundle."),)))
+        found.append(
+            Breach(
+                scenario.verdict, "", (Piece("Its files contradict each other; see what is wrong with the bundle."),)
+            )
+        )
     return found
 
 
@@ -166,7 +172,9 @@ def _breach(scenario: Scenario, check: Json, known: dict[tuple[str, int], Operat
         bound = limit(check)
         pieces.append(Piece(f" Measured {measured(check)}{', ' + bound if bound else ''}."))
     if len(findings) > 1:
-        pieces.append(Piece(f" {counted(len(findings) - 1).capitalize()} more such finding{'s' if len(findings) > 2 else ''}."))
+        pieces.append(
+            Piece(f" {counted(len(findings) - 1).capitalize()} more such finding{'s' if len(findings) > 2 else ''}.")
+        )
     return Breach(_word(check), text(check.get("id")), tuple(pieces), tuple(trail), untold)
 
 
@@ -177,6 +185,7 @@ def _word(check: Json) -> str:
 
 def _sentence(words: str) -> str:
     words = clipped(words.strip(), 600)
+    words = words[:1].upper() + words[1:]
     return words if words.endswith((".", "!", "?", "…")) else f"{words}."
 
 
@@ -192,8 +201,8 @@ def _where(finding: Json, axis: Clock) -> list[Piece]:
     if who:
         pieces += [Piece(", ") if at is not None else Piece(" "), Piece(who, "name")]
     anomaly = text(finding.get("anomaly")).replace("-", " ")
-    told = ": ".join(word for word in (anomaly, detail) if word)
-    return [*pieces, Piece(f": {_sentence(told)}" if told else ".")]
+    told = clipped(": ".join(word for word in (anomaly, detail) if word), 600)
+    return [*pieces, Piece(f": {told}{'' if told.endswith('.') else '.'}" if told else ".")]
 
 
 def _step(one: Json, known: dict[tuple[str, int], Operation], axis: Clock, pods: dict[str, str]) -> Step:
@@ -225,7 +234,9 @@ def _part_breach(scenario: Scenario, part: str, word: str, axis: Clock) -> Breac
     if part == "evidence":
         told = told or _not_bitten(axis)
     if part == "cleanup":
-        left = [event for _, event in scenario.events.records if event.get("event") == "cleanup" and not event.get("ok")]
+        left = [
+            event for _, event in scenario.events.records if event.get("event") == "cleanup" and not event.get("ok")
+        ]
         told = told or (f"Clean-up left something: {text(left[0].get('detail'))}" if left else "")
     names = {"system": "system under test", "evidence": "fault evidence", "cleanup": "clean-up"}
     return Breach(word, names[part], (Piece(_sentence(told or f"The verdict over the {names[part]} is {word}")),))
@@ -251,6 +262,10 @@ def pods_hit(scenario: Scenario) -> set[str]:
             continue
         for finding in objects(check.get("findings")):
             told += f" {text(finding.get('who'))} {text(finding.get('detail'))}"
-            found |= {names[one] for item in objects(finding.get("operations")) if (one := text(item.get("coordinator"))) in names}
+            found |= {
+                names[one]
+                for item in objects(finding.get("operations"))
+                if (one := text(item.get("coordinator"))) in names
+            }
     words = set(re.findall(r"[A-Za-z0-9][A-Za-z0-9.-]*", told))
     return (found | {pod for pod in names.values() if pod in words}) - {""}

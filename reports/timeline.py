@@ -49,7 +49,9 @@ class Timeline:
     tracks: tuple[Track, ...]
 
 
-def timeline(scenario: Scenario, operations: Sequence[Operation], observations: Sequence[Json], axis: Clock) -> Timeline:
+def timeline(
+    scenario: Scenario, operations: Sequence[Operation], observations: Sequence[Json], axis: Clock
+) -> Timeline:
     """Draw everything that was recorded in a scenario on one axis, also when it was killed half way."""
     step = next((step for step in STEPS if axis.span / step <= MOST_MARKS), axis.span / MOST_MARKS)
     marks = tuple(round(step * at, 1) for at in range(int(axis.span / step) + 1))
@@ -89,7 +91,11 @@ def chronicle(scenario: Scenario, observations: Sequence[Json], axis: Clock) -> 
     told = [(number(event.get("t")), *_event_words(event)) for _, event in scenario.events.records]
     told += [(number(one.get("t")), *_seen_words(one)) for one in observations]
     told += _finding_words(scenario)
-    lines = [Line(axis.at(when), axis.after(axis.at(when)), words, css) for when, words, css in told if when is not None and words]
+    lines = [
+        Line(axis.at(when), axis.after(axis.at(when)), words, css)
+        for when, words, css in told
+        if when is not None and words
+    ]
     return sorted(lines, key=lambda line: line.at)[:MOST_LINES]
 
 
@@ -102,7 +108,10 @@ def _event_words(event: Json) -> tuple[str, str]:
     if kind == "waited":
         return waited(event), ""
     if kind == "cleanup":
-        return f"clean-up {'done' if event.get('ok') else 'left something'}: {text(event.get('detail'))}", "" if event.get("ok") else "bad"
+        return (
+            f"clean-up {'done' if event.get('ok') else 'left something'}: {text(event.get('detail'))}",
+            "" if event.get("ok") else "bad",
+        )
     if kind == "mark":
         return text(event.get("name")), ""
     return clipped(f"{text(kind)}: {text(event.get('detail')) or text(event.get('name'))}".rstrip(": ")), ""
@@ -110,7 +119,12 @@ def _event_words(event: Json) -> tuple[str, str]:
 
 def _fault_words(event: Json) -> tuple[str, str]:
     said = text(event.get("evidence")) or text(event.get("detail"))
-    verbs = {"inject": "injected", "effective": "seen to bite", "recover": "being undone", "recovered": "seen to be gone"}
+    verbs = {
+        "inject": "injected",
+        "effective": "seen to bite",
+        "recover": "being undone",
+        "recovered": "seen to be gone",
+    }
     state = text(event.get("state"))
     words = f"{text(event.get('id'))} {verbs.get(state, state)}"
     more = text(event.get("name")) if state == "inject" else said
@@ -130,7 +144,9 @@ def waited(event: Json) -> str:
 def _seen_words(one: Json) -> tuple[str, str]:
     if one.get("kind") == "outcome":
         detail = text(one.get("detail"))
-        return clipped(f"{text(one.get('subject'))}: {text(one.get('outcome'))}{' (' + detail + ')' if detail else ''}"), ""
+        return clipped(
+            f"{text(one.get('subject'))}: {text(one.get('outcome'))}{' (' + detail + ')' if detail else ''}"
+        ), ""
     if one.get("kind") == "log_line":
         return clipped(f"{text(one.get('pod'))} logged {text(one.get('level'))}: {text(one.get('text'))}"), "doubt"
     return "", ""
@@ -139,18 +155,28 @@ def _seen_words(one: Json) -> tuple[str, str]:
 def _finding_words(scenario: Scenario) -> list[tuple[float | None, str, str]]:
     css = {"invalid": "bad", "unknown": "doubt", "vacuous": "doubt"}
     return [
-        (number(finding.get("at")), clipped(f"{text(finding.get('anomaly'))}: {text(finding.get('detail'))}"),
-         css.get(text(check.get("verdict")), ""))
+        (
+            number(finding.get("at")),
+            clipped(f"{text(finding.get('anomaly'))}: {text(finding.get('detail'))}"),
+            css.get(text(check.get("verdict")), ""),
+        )
         for check in scenario.checks
         for finding in objects(check.get("findings"))
-    ]  # fmt: skip
+    ]
 
 
 def stages(window: Window, span: float) -> list[tuple[float, float, str]]:
     """Return the life of a fault as stretches: hollow until it was seen to bite, full, hollow until seen to be gone."""
     end = window.end if window.end is not None else span
     if not window.bit:
-        return [(window.inject, window.recover if window.recover is not None else end, "nob"), (window.recover or end, end, "h")]
+        return [
+            (window.inject, window.recover if window.recover is not None else end, "nob"),
+            (window.recover or end, end, "h"),
+        ]
     undo = window.recover if window.recover is not None else end
-    found = [(window.inject, window.effective or window.inject, "h"), (window.effective or window.inject, undo, "full"), (undo, end, "h")]
+    found = [
+        (window.inject, window.effective or window.inject, "h"),
+        (window.effective or window.inject, undo, "full"),
+        (undo, end, "h"),
+    ]
     return [stretch for stretch in found if stretch[1] > stretch[0]]

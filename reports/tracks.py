@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from reports.bundle import Json, Operation, mapping, strings, text
 from reports.clock import Clock
 from reports.drawing import Row, Shape, Span, Track, boxes, joined, line, nearest_rank
-from reports.limits import plain
+from reports.limits import percent, plain
 from reports.verdicts import Scenario
 
 BUCKET = 0.1
@@ -100,13 +100,22 @@ def availability(scenario: Scenario, operations: Sequence[Operation], axis: Cloc
     order = sorted(groups, key=lambda key: (_rank(key[0], places), _rank(key[1], LEVELS), key))
     rows = tuple(_availability_row(key, groups[key], axis, judged) for key in order[:24])
     kept = "probes" if any(one.invoke.get("workload") == "probe" for one in operations) else "all operations"
-    legend = [("ok", "ok"), ("info", "info, may have happened"), ("fail", "fail, did not"), ("must", "pain that the fault means")]
+    legend = [
+        ("ok", "ok"),
+        ("info", "info, may have happened"),
+        ("fail", "fail, did not"),
+        ("must", "pain that the fault means"),
+    ]
     if any(shape.css == "viol" for row in rows for shape in row.shapes):
         legend.append(("viol", "ok where it must be refused"))
     return Track(
-        "Availability", f"{kept}, worst outcome of each 100 ms", tuple(legend),
-        "ok in windows" if axis.windows else "ok", rows, "" if rows else "not probed",
-    )  # fmt: skip
+        "Availability",
+        f"{kept}, worst outcome of each 100 ms",
+        tuple(legend),
+        "ok in windows" if axis.windows else "ok",
+        rows,
+        "" if rows else "not probed",
+    )
 
 
 def _rank(value: str, order: Sequence[str]) -> int:
@@ -123,7 +132,7 @@ def _availability_row(key: tuple[str, str], operations: list[Operation], axis: C
     shapes = boxes(_bridged(spans), BARS)
     counted = inside if axis.windows else operations
     share = sum(one.outcome == "ok" for one in counted) / len(counted) if counted else None
-    value = "no probe there" if share is None else percent(share)
+    value = "no probe there" if share is None else percent(share * 100)
     return Row(key[1], AVAILABILITY_HEIGHT, shapes, (), value, key[0])
 
 
@@ -140,12 +149,6 @@ def _bridged(spans: list[Span]) -> list[Span]:
     return [span for span in cut if span.b > span.a] + loud
 
 
-def percent(share: float) -> str:
-    """Write a share so that 100 % is only what had no failure at all."""
-    whole = math.floor(share * 10_000) / 100
-    return f"{plain(whole)} %"
-
-
 def latency(scenario: Scenario, operations: Sequence[Operation], axis: Clock) -> Track:
     """Draw p50 and p99 of acknowledged LOCAL_QUORUM operations per second, from the moment they were due."""
     groups: dict[str, list[Operation]] = defaultdict(list)
@@ -158,7 +161,9 @@ def latency(scenario: Scenario, operations: Sequence[Operation], axis: Clock) ->
     order = sorted(groups, key=lambda dc: (_rank(dc, places), dc))
     rows = tuple(_latency_row(dc, groups[dc], axis) for dc in order[:8])
     note = f"LOCAL_QUORUM from the due time, log scale; {plain(left_out)} without an answer left out"
-    return Track("Latency", note, (("p99", "p99"), ("p50", "p50")), "p99 calm, worst", rows, "" if rows else "no samples")
+    return Track(
+        "Latency", note, (("p99", "p99"), ("p50", "p50")), "p99 calm, worst", rows, "" if rows else "no samples"
+    )
 
 
 def _latency_row(datacenter: str, operations: list[Operation], axis: Clock) -> Row:
@@ -199,7 +204,7 @@ def strip(scenario: Scenario, operations: Sequence[Operation], axis: Clock) -> t
     return _availability_row(("", ""), listed, axis, judged).shapes
 
 
-def counted(operations: Iterable[Operation]) -> Json:
+def outcomes(operations: Iterable[Operation]) -> Json:
     """Count the operations by outcome."""
     found = {"ok": 0, "info": 0, "fail": 0}
     for one in operations:

@@ -127,7 +127,9 @@ class Scenario:
         """Read the observations that carry a time, by time."""
         path = self.folder / "observations.jsonl"
         lines = self.reader.lines(path, required=False)
-        kept = [] if self.foreign(path, lines) else [one for _, one in lines.records if number(one.get("t")) is not None]
+        kept = (
+            [] if self.foreign(path, lines) else [one for _, one in lines.records if number(one.get("t")) is not None]
+        )
         return sorted(kept, key=lambda one: float(one["t"]))
 
     def foreign(self, path: Path, lines: Lines) -> bool:
@@ -169,10 +171,12 @@ class Run:
 
     def _part(self, part: str) -> str:
         words = [one.parts[part] for one in self.scenarios]
+        judged = [word for word in words if word != NOT_JUDGED]
         told = self.document.get(part)
-        if not words or (not self.document and all(word == NOT_JUDGED for word in words)):
-            return NOT_JUDGED
-        return merge([*words, _word(told)] if told is not None else words)
+        if told is not None:
+            return merge([*words, _word(told)])
+        merged = merge(judged)
+        return NOT_JUDGED if (len(judged) < len(words) and merged in ("valid", "vacuous")) or not judged else merged
 
     def counts(self) -> dict[str, int]:
         """How many scenarios have which word, worst first."""
@@ -214,10 +218,15 @@ def read_run(folder: Path) -> Run:
 def _scenario(found: Reader, folder: Path, entry: Json | None = None) -> Scenario:
     document = found.document(folder / "verdict.json")
     scenario = Scenario(
-        found, folder, folder.name, found.document(folder / "scenario.json"), document,
-        found.array(folder / "checks.json", required=bool(document)), found.lines(folder / "events.jsonl"),
+        found,
+        folder,
+        folder.name,
+        found.document(folder / "scenario.json"),
+        document,
+        found.array(folder / "checks.json", required=bool(document)),
+        found.lines(folder / "events.jsonl"),
         [_scenario(found, inner) for inner in found.folders(folder / "nested")],
-    )  # fmt: skip
+    )
     told = number(mapping(entry).get("seconds")) or number(document.get("seconds"))
     scenario.seconds = _extent(scenario.events) if told is None else told
     if entry is not None and document:
@@ -271,6 +280,12 @@ def _paired(found: Reader, path: Path, lines: Lines) -> list[Operation]:
 
 def _operation(key: tuple[str, int], invoke: Json, end: Json | None, seen_in: str) -> Operation:
     return Operation(
-        key[0], key[1], invoke, int(invoke["time"]), None if end is None else int(end["time"]),
-        "info" if end is None else str(end["type"]), end or {}, seen_in,
-    )  # fmt: skip
+        key[0],
+        key[1],
+        invoke,
+        int(invoke["time"]),
+        None if end is None else int(end["time"]),
+        "info" if end is None else str(end["type"]),
+        end or {},
+        seen_in,
+    )

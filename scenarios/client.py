@@ -11,7 +11,8 @@ closes, on `quit`, and on SIGTERM or SIGINT, with its history closed. What it sa
     {"do": "triples"}   ->  {"event": "triples", "triples": [...]}
     {"do": "quit"}      ->  {"event": "bye"}
 
-A command that cannot be done is answered by {"event": "error", "do": ..., "message": ...}.
+A command that cannot be done is answered by {"event": "error", "do": ..., "message": ...}. A command's `request`
+number comes back in its answer.
 """
 
 from __future__ import annotations
@@ -153,7 +154,8 @@ class Client:
             if do == "quit":
                 self._emit({"event": "bye"})
                 return
-            self._emit(self._answer(do, command))
+            echo = {"request": command.pop("request")} if "request" in command else {}
+            self._emit({**self._answer(do, command), **echo})
 
     def _answer(self, do: str, command: Event) -> Event:
         act = self._commands.get(do)

@@ -67,6 +67,13 @@ def test_the_remaining_time_is_handed_on_until_nothing_remains():
     assert len(cache) == 0
 
 
+def test_what_is_cached_has_authority_as_coredns_gives_it():
+    cache = Cache(Limits(), Clock())
+    plain = Reply(RCODE.NOERROR, found(5).answer, authoritative=False)
+    assert cache.put(NAME, QTYPE.A, plain).authoritative is False
+    assert cache.get(NAME, QTYPE.A).authoritative is True
+
+
 def test_types_are_kept_apart():
     cache = Cache(Limits(), Clock())
     cache.put(NAME, QTYPE.A, found(5))

@@ -83,6 +83,20 @@ def test_an_upstream_known_to_be_down_is_passed_over():
     assert (script.asked, script.now) == ([B], 0.0)
 
 
+def test_a_silent_upstream_is_tried_for_the_whole_time_while_only_the_other_is_down():
+    script = Script(a=GOOD, b=TimeoutError())
+    assert run(script, SEQUENTIAL, down=(A,)) is None
+    assert (script.asked, script.now) == ([B, B, B], 6.0)
+
+
+def test_two_failed_checks_are_not_down_yet():
+    [upstream] = Forward((A,), SEQUENTIAL, Script()).upstreams
+    seen = []
+    for upstream.fails in (2, 3):
+        seen.append(upstream.down)
+    assert seen == [False, True]
+
+
 def test_with_all_down_one_is_tried_once_all_the_same():
     script = Script(a=TimeoutError(), b=TimeoutError())
     assert run(script, SEQUENTIAL, down=(A, B)) is None
@@ -159,7 +173,7 @@ def test_health_checks_end_with_the_first_sign_of_life(sign_of_life):
 
 @pytest.mark.parametrize("text", ["", "west", "10.0.0.1:x", "10.0.0.1:0", "10.0.0.1:70000", "fd00::1"])
 def test_only_an_address_is_an_upstream(text):
-    with pytest.raises(UsageError, match="forward.w"):
+    with pytest.raises(UsageError, match=r"^forward\.w: "):
         address(text, "forward.w")
 
 

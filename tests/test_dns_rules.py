@@ -81,7 +81,7 @@ def test_a_drop_says_nothing():
     [
         (lambda: Rule("F", "*", "delay"), "'delay' is none of drop"),
         (lambda: Rule("F", "*", "answer"), "an address goes with the action answer"),
-        (lambda: Rule("F", "*", "drop", "10.9.9.9"), "an address goes with the action answer"),
+        (lambda: Rule("F", "*", "drop", "10.9.9.9"), "and with no other"),
         (lambda: Rule("F", "*", "answer", "10.9.9"), "rule F: address"),
         (lambda: Rule("F", "*", "answer", "10.9.9.9", -1), "ttl cannot be negative"),
         (lambda: Rule("F", "*", "answer", "10.9.9.9", types=("SRV",)), "covers A and AAAA only"),

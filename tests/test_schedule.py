@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from clusters.catalog import catalog
+from fixtures.plugin import topology_ids
 from fixtures.schedule import topology_of
 
 pytest_plugins = ["pytester"]
@@ -46,6 +48,10 @@ ASKED = ("--topology=routed", "--topology=routed-overlay", "--topology=nat.yaml"
 )
 def test_topology_of(nodeid, expected):
     assert topology_of(nodeid, ["stub", "stub-domains"]) == expected
+
+
+def test_every_topology_of_the_catalog_is_known(request):
+    assert set(catalog()) == set(topology_ids(request.config)) != set()
 
 
 def lines(pytester, name):

@@ -120,11 +120,6 @@ def test_the_digest_depends_on_values_alone(load):
         ("routing: vxlan", "zones: a", "place.yaml:13:12: clusters[1].zones: expected a list, found 'a'"),
         ("routing: vxlan", "zones: [a, b, a]", "place.yaml:13:12: clusters[1].zones: expected each name once"),
         (
-            "name: west\n    node",
-            "name: east\n    node",
-            "place.yaml:9:11: clusters[1].name: expected a name of its own",
-        ),
-        (
             "{name: east, cluster: east}",
             "{name: east, cluster: eastt}",
             "place.yaml:22:29: ring.datacenters[0].cluster: expected the name of a declared cluster: east",

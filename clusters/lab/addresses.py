@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from clusters.errors import ProvisionFailed
 
@@ -28,7 +28,7 @@ class AddressPool:
     def _pin(self, address: str) -> str:
         if address in self._used:
             raise ProvisionFailed(f"address {address} is in use by a live pod")
-        if not any(address == str(host) for host in self.subnet):
+        if not self.holds(address):
             raise ProvisionFailed(f"address {address} is not in the node's pod range {self.subnet}")
         if address in self._released:
             self._released.remove(address)
@@ -43,6 +43,10 @@ class AddressPool:
         if not self._released:
             raise ProvisionFailed(f"no address is free in the node's pod range {self.subnet}")
         return self._released.pop(0)
+
+    def holds(self, address: str) -> bool:
+        """Whether the address lies in this subnet."""
+        return IPv4Address(address) in self.subnet
 
     def give_back(self, address: str) -> None:
         """The pod that held it is gone."""

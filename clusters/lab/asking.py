@@ -22,6 +22,11 @@ class LineTalk:
         self.events: list[dict[str, Any]] = []
         threading.Thread(target=self._read, daemon=True).start()
 
+    @property
+    def ended(self) -> bool:
+        """Whether the process has closed its output."""
+        return self._closed
+
     def _read(self) -> None:
         try:
             with self._socket.makefile("r", encoding="utf-8", errors="replace") as lines:

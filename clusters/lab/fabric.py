@@ -106,3 +106,9 @@ def add_pod(node: str, pods: str, space: str, device: str, address: str) -> None
         pod.add_address(f"{address}/32", "eth0")
         pod.add_route(Route(f"{first}/32", device="eth0"))
         pod.add_route(Route("0.0.0.0/0", via=first))
+
+
+def route_foreign(cluster: str, address: str, node_address: str) -> None:
+    """A pod lives on a node whose subnet does not hold its address: the gateway gets a host route to that node."""
+    with NetlinkOps(gateway_space(cluster)) as net:
+        net.add_route(Route(f"{address}/32", via=node_address))

@@ -93,10 +93,10 @@ def lay_out(spec: ClusterSpec, index: int) -> ClusterLayout:
     subnets = list(itertools.islice(spec.pod_range.subnets(new_prefix=spec.node_prefix), len(slots)))
     last = IPv4Network((int(spec.pod_range.broadcast_address) + 1 - 2 ** (32 - spec.node_prefix), spec.node_prefix))
     nodes = [
-        NodeLayout(f"{spec.name}-{zone}-{number}", zone, spec.node_range[FIRST_NODE + place], subnets[place])
+        NodeLayout(f"{spec.name}-node-{zone}-{number}", zone, spec.node_range[FIRST_NODE + place], subnets[place])
         for place, (zone, number) in enumerate(slots)
     ]
-    infra = NodeLayout(f"{spec.name}-infra", None, spec.node_range[FIRST_NODE + len(slots)], last)
+    infra = NodeLayout(f"{spec.name}-node-infra", None, spec.node_range[FIRST_NODE + len(slots)], last)
     return ClusterLayout(
         spec.name, index, spec.node_range, spec.pod_range, spec.joined, spec.mtu, (*nodes, infra)
     )

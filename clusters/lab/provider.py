@@ -19,7 +19,7 @@ from clusters.lab.asking import LineTalk
 from clusters.lab.fabric import ROUTER, gateway_space
 from clusters.lab.layout import ClusterLayout, lay_out_all
 from clusters.lab.wire import LabGone, Lease, abstract
-from clusters.network import Link, NetworkOps, Route, Rule
+from clusters.network import Link, Route, Rule
 from clusters.topology import ClusterSpec, Topology
 
 ROOT = Path(__file__).parents[2]
@@ -103,7 +103,7 @@ class LabPod:
         return answer
 
     @property
-    def net(self) -> NetworkOps:
+    def net(self) -> LabNetwork:
         """See Pod."""
         return LabNetwork(self._lease, f"pod:{self.cluster}/{self.name}")
 
@@ -117,7 +117,7 @@ class LabNode:
         self.zone = zone
 
     @property
-    def net(self) -> NetworkOps:
+    def net(self) -> LabNetwork:
         """See Node."""
         return LabNetwork(self._lease, self.name)
 
@@ -136,7 +136,7 @@ class LabCluster:
         return [LabNode(self._lease, node.name, node.zone) for node in self.layout.nodes]
 
     @property
-    def gateway(self) -> NetworkOps:
+    def gateway(self) -> LabNetwork:
         """The router that carries every path between this cluster's nodes."""
         return LabNetwork(self._lease, gateway_space(self.name))
 
@@ -180,9 +180,9 @@ class LabCluster:
         """See StopsNodes."""
         self._lease.call("zone", cluster=self.name, zone=zone, act="start")
 
-    def zone_cut(self, zone: str) -> list[tuple[NetworkOps, Rule]]:
+    def zone_cut(self, zone: str) -> list[tuple[LabNetwork, Rule]]:
         """See CutsNetwork: what enters the gateway from the zone's nodes, and what would leave to them, is dropped."""
-        cut: list[tuple[NetworkOps, Rule]] = []
+        cut: list[tuple[LabNetwork, Rule]] = []
         for place, node in enumerate(self.layout.nodes):
             if node.zone == zone:
                 cut.append((self.gateway, Rule(CUT_PRIORITY, iif=f"n{place}")))
@@ -218,9 +218,13 @@ class Lab:
         return list(self._clusters.values())
 
     @property
-    def router(self) -> NetworkOps:
+    def router(self) -> LabNetwork:
         """See ClusterSet."""
         return LabNetwork(self._lease, ROUTER)
+
+    def network(self, space: str) -> LabNetwork:
+        """The network namespace of that name; `pod:CLUSTER/NAME` stands for a pod's present one."""
+        return LabNetwork(self._lease, space)
 
     def memory(self) -> int:
         """Resident bytes of everything in the lab."""

@@ -48,6 +48,17 @@ class LiveCluster:
         self.probes: dict[str, LineTalk] = {}
         self.dns_talk: LineTalk | None = None
 
+    def owner(self, address: str) -> AddressPool:
+        """The pool of the node whose subnet holds the address; LookupError when it is outside the pod range."""
+        for pool in self.pools.values():
+            if pool.holds(address):
+                return pool
+        raise LookupError(f"{address} is not in a node's subnet of cluster {self.name}")
+
+    def take(self, node: str, pinned: str | None) -> str:
+        """A fresh address of the node, or the pinned one, which may belong to another node's subnet."""
+        return self.pools[node].take() if pinned is None else self.owner(pinned).take(pinned)
+
     def node_of(self, zone: str | None) -> str:
         """The node of that zone with the fewest pods; None stands for the node that no zone fault touches."""
         fitting = [name for name, node in self.nodes.items() if node["zone"] == zone]
@@ -98,12 +109,15 @@ class Supervisor:
 
     def _make_pod(self, cluster: LiveCluster, spec: Json, pinned: str | None, node: str | None = None) -> LivePod:
         node = node or cluster.node_of(spec["zone"])
-        address = cluster.pools[node].take(pinned)
+        address = cluster.take(node, pinned)
         self.links += 1
         space = f"{cluster.name}-{spec['name']}-{self.links}"
         fabric.add_pod(node, cluster.nodes[node]["pods"], space, f"p{self.links}", address)
-        home = Path(self.config["folder"]) / "hosts" / f"{cluster.name}-{spec['name']}"
-        place = Place(self.scratch / space, self.scratch / "volumes" / f"{cluster.name}-{spec['name']}", home)
+        if cluster.owner(address) is not cluster.pools[node]:
+            fabric.route_foreign(cluster.name, address, cluster.nodes[node]["address"])
+        unique = spec["name"] if spec["name"].startswith(cluster.name) else f"{cluster.name}-{spec['name']}"
+        home = Path(self.config["folder"]) / "hosts" / unique
+        place = Place(self.scratch / space, self.scratch / "volumes" / unique, home)
         resolver = Resolver(cluster.dns["address"], tuple(cluster.dns["search"]), *cluster.dns["resolver"])
         zone = cluster.nodes[node]["zone"]
         pod = LivePod(
@@ -131,17 +145,18 @@ class Supervisor:
             kernel.drop_network(old.space)
             self._unroute(old)
             new = self._make_pod(home, old.spec, address, old.node)
-            home.pools[old.node].give_back(old.address)
+            home.owner(old.address).give_back(old.address)
         self._publish(home)
         self._start_probe(home, new)
         new.start_main()
         return new.as_json()
 
     def _unroute(self, pod: LivePod) -> None:
-        with NetlinkOps(pod.node) as net:
-            for route in net.routes():
-                if route.destination == f"{pod.address}/32":
-                    net.delete_route(route)
+        for space in (pod.node, fabric.gateway_space(pod.cluster)):
+            with NetlinkOps(space) as net:
+                for route in net.routes():
+                    if route.destination == f"{pod.address}/32":
+                        net.delete_route(route)
 
     def _pod(self, cluster: str, pod: str) -> LivePod:
         found = self.clusters[cluster].pods.get(pod) if cluster in self.clusters else None

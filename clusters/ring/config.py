@@ -72,8 +72,8 @@ class HostSpec:
 
     @property
     def who(self) -> str:
-        """How reports call it."""
-        return f"{self.cluster}/{self.pod}"
+        """How reports call it: the pod's name, which is unique over all clusters."""
+        return self.pod
 
 
 def declare_hosts(topology: Topology) -> list[HostSpec]:
@@ -89,7 +89,7 @@ def declare_hosts(topology: Topology) -> list[HostSpec]:
         count = len(cluster.zones) * datacenter.hosts_per_zone
         for slot in range(count):
             zone = cluster.zones[slot % len(cluster.zones)]
-            pod = f"cass-{zone}-{slot // len(cluster.zones)}"
+            pod = f"{datacenter.name}-{zone}-{slot // len(cluster.zones)}"
             token = LOWEST_TOKEN + slot * (RING_SIZE // count) + place * DATACENTER_SHIFT
             hosts.append(HostSpec(pod, cluster.name, datacenter.name, zone, token, cluster.dns.pod_name(pod)))
     return hosts

@@ -123,7 +123,7 @@ def last_words(ring: Ring) -> str:
     """The last log lines of every host that does not serve."""
     said = []
     for host in ring.hosts:
-        log = ring.folder / "hosts" / f"{host.spec.cluster}-{host.spec.pod}"
+        log = ring.folder / "hosts" / host.spec.pod
         for name in ("system.log", "main.out"):
             path = log / name
             if path.exists():

@@ -111,6 +111,11 @@ class Host:
             self.alarms.extend(fresh)
             return fresh
 
+    def forget_log(self) -> None:
+        """A new pod: what the old one held for down is not what the new one holds; its log file goes on."""
+        with self._lock:
+            self.down.clear()
+
     def _note(self, line: str) -> None:
         found = LIVENESS.search(line)
         if found is None:

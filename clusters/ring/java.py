@@ -58,7 +58,6 @@ class Wheel(BaseModel):
     model_config = ConfigDict(frozen=True)
     major: int
     machine: str
-    platform: str
     version: str
     name: str
     sha256: str

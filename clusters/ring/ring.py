@@ -62,7 +62,7 @@ class Ring:
         return next(datacenter for datacenter in self.datacenters if datacenter.name == name)
 
     def host(self, who: str) -> Host:
-        """The host of that `cluster/pod`."""
+        """The host in the pod of that name."""
         return next(host for host in self.hosts if host.spec.who == who)
 
     def each(self, ask: Callable[[Host], Any], hosts: list[Host] | None = None) -> list[Any]:
@@ -83,10 +83,10 @@ class Ring:
         return self.each(lambda host: host.view(), hosts)
 
     def addresses(self) -> dict[str, str]:
-        """`cluster/pod` to present address of every host's pod."""
+        """Pod name to present address of every host."""
         found: dict[str, str] = {}
         for cluster in self.clusters.clusters:
-            found |= {f"{state.cluster}/{state.name}": state.address for state in cluster.states()}
+            found |= {state.name: state.address for state in cluster.states()}
         return {host.spec.who: found[host.spec.who] for host in self.hosts}
 
     def disagreement(self) -> str | None:

@@ -3,6 +3,7 @@
 Importing this package registers every check. It imports on any system, with the standard library alone.
 """
 
+from scenarios.checks.completion import completed
 from scenarios.checks.hosts import Expected, no_host_died, outcomes
 from scenarios.checks.ledger import no_lost_writes, replicas_converged
 from scenarios.checks.log import append_log
@@ -22,6 +23,7 @@ __all__ = [
     "all_alive",
     "append_log",
     "check",
+    "completed",
     "echoes",
     "excuse",
     "hints_drained",

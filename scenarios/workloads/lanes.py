@@ -111,7 +111,7 @@ class Pacer:
             self._running = False
             self._wake.notify_all()
         if self._thread is not None:
-            self._thread.join(timeout)
+            self._thread.join(timeout + 1)  # it ends as soon as it wakes, or after the send it is in
         deadline = time.monotonic() + timeout
         until("operations in flight", lambda: self.open == 0 or time.monotonic() >= deadline, timeout=timeout + 1)
         return self.open == 0

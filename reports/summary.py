@@ -1,0 +1,139 @@
+"""The verdict of a run in a terminal, and in a job summary: the table of promises, then what matters of each breach."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from reports.limits import NARROW, clipped, limit, measured, tightest
+from reports.section import section
+from reports.story import HEADLINES, lede
+from reports.verdicts import NOT_JUDGED, Run, Scenario, read_run
+
+MARKS = {"valid": "✓", "invalid": "✗", "unknown": "?", "vacuous": "∅", NOT_JUDGED: "–"}
+PLAIN_MARKS = {"valid": "+", "invalid": "X", "unknown": "?", "vacuous": "o", NOT_JUDGED: "-"}
+STYLES = {"valid": "blue", "invalid": "bold red", "unknown": "yellow", "vacuous": "dim", NOT_JUDGED: "yellow"}
+MOST_STORIES = 10
+LONGEST_STORY = 900
+LARGEST = 1_000_000
+"""Bytes of the markdown: a job summary above 1 MiB is refused as a whole."""
+
+
+def render(run_folder: Path, console: Console) -> None:
+    """Print a run: table, one paragraph for each scenario that is not valid, paths. Reads well at 80 columns.
+
+    BundleError only if there is no such folder.
+    """
+    run = read_run(run_folder)
+    console.print(Text(f"{HEADLINES[run.verdict]} {lede(run)}", style="bold"))
+    console.print(_table(run, console))
+    for scenario in run.worst_first():
+        if scenario.verdict != "valid":
+            paragraph = Text(
+                f"{_mark(scenario.verdict, console)} {scenario.verdict}: {scenario.id}\n",
+                style=STYLES[scenario.verdict],
+            )
+            paragraph.append(clipped(story(scenario), LONGEST_STORY) + "\n", style="default not bold not dim")
+            console.print(_encodable(paragraph, console))
+    for trouble in run.reader.troubles[:5]:
+        console.print(_encodable(Text(f"{trouble.path}: {trouble.what}", style="dim"), console))
+    _paths(run, run_folder, console)
+
+
+def _paths(run: Run, run_folder: Path, console: Console) -> None:
+    told = [("report", run_folder / "report.html"), ("junit", run_folder / "junit.xml"), ("bundle", run_folder)]
+    for name, path in told:
+        if path.exists():
+            console.print(Text(f"{name:<7} {path}"), soft_wrap=True)
+    console.print(Text(f"again   ringproof judge {run_folder}"), soft_wrap=True)
+
+
+def _table(run: Run, console: Console) -> Table:
+    table = Table(
+        box=box.SIMPLE_HEAD if _unicode(console) else box.ASCII2, pad_edge=False, padding=(0, 1), expand=False
+    )
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("scenario", overflow="fold", ratio=4)
+    table.add_column("topology", overflow="fold", ratio=2)
+    table.add_column("measured against limit", overflow="fold", ratio=5)
+    table.add_column("s", justify="right", no_wrap=True)
+    for one in run.worst_first():
+        mark = Text(f"{_mark(one.verdict, console)} {one.verdict}", style=STYLES[one.verdict])
+        name = one.id.removesuffix(f"-{one.topology}") if one.facts.get("variant") else one.id
+        cells = [Text(name), Text(one.topology), Text(against(one))]
+        seconds = "" if one.seconds is None else f"{one.seconds:.0f}"
+        table.add_row(mark, *(_encodable(cell, console) for cell in cells), seconds)
+    return table
+
+
+def against(scenario: Scenario) -> str:
+    """The first broken check, or the tightest one: what was measured, and its limit."""
+    check = tightest(scenario.checks)
+    if check is None:
+        return "no check was judged"
+    bound = limit(check)
+    return clipped(f"{measured(check)}{', ' + bound if bound else ''}", 140).replace(NARROW, " ")
+
+
+def story(scenario: Scenario) -> str:
+    """The one paragraph that matters of a scenario that is not valid."""
+    stories = section(scenario, pictures=False).stories
+    return stories[0].plain.replace(NARROW, " ") if stories else scenario.explanation
+
+
+def _unicode(console: Console) -> bool:
+    return console.encoding.lower().replace("-", "").startswith("utf")
+
+
+def _mark(word: str, console: Console) -> str:
+    return (MARKS if _unicode(console) else PLAIN_MARKS)[word]
+
+
+def _encodable(words: Text, console: Console) -> Text:
+    if not _unicode(console):
+        words.plain = words.plain.encode("ascii", "replace").decode()
+    return words
+
+
+def markdown(run_folder: Path) -> str:
+    """Return the run as GitHub-flavoured markdown below 1 MiB: headline, table, the first broken promises, how to judge again."""
+    run = read_run(run_folder)
+    ranked = run.worst_first()
+    parts = [
+        f"## {MARKS[run.verdict]} {run.verdict}: {HEADLINES[run.verdict]}",
+        _cell(lede(run)),
+        "| verdict | scenario | topology | measured against limit | seconds |\n|---|---|---|---|---:|\n"
+        + "".join(_row(one) for one in ranked).rstrip(),
+    ]
+    amiss = [one for one in ranked if one.verdict != "valid"]
+    parts += [
+        f"**{one.verdict}: {_cell(one.id)}.** {_cell(clipped(story(one), LONGEST_STORY))}"
+        for one in amiss[:MOST_STORIES]
+    ]
+    if len(amiss) > MOST_STORIES:
+        parts.append(f"… and {len(amiss) - MOST_STORIES} more that are not valid, in the table above.")
+    parts.append(f"Run {_cell(run.id)}; judge it again with `ringproof judge <folder>`.")
+    found = "\n\n".join(parts) + "\n"
+    if len(found.encode()) <= LARGEST:
+        return found
+    cut = found.encode()[: LARGEST - 100].decode("utf-8", "ignore").rsplit("\n", 1)[0]
+    return f"{cut}\n\n… cut here; the report has the rest.\n"
+
+
+def _row(one: Scenario) -> str:
+    seconds = "" if one.seconds is None else f"{one.seconds:.0f}"
+    cells = [f"{MARKS[one.verdict]} {one.verdict}", _cell(one.id), _cell(one.topology), _cell(against(one)), seconds]
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _cell(words: str) -> str:
+    """Escape what markdown or HTML would read as more than words."""
+    found = html.escape(" ".join(words.split()), quote=False)
+    for sign in "\\`*_[]|~#":
+        found = found.replace(sign, "\\" + sign)
+    return found.replace("@", "@\u200b")

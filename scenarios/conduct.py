@@ -1,0 +1,115 @@
+"""Conducting one scenario on one ring: its folder, its function, its end whatever happens, its verdict from the files."""
+
+from __future__ import annotations
+
+import json
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from clusters.errors import FaultIneffective, RingproofError, WaitTimeout
+from clusters.lab.wire import LabGone
+from clusters.ring.ring import Ring
+from scenarios.checks import CheckData, completed
+from scenarios.judge import judge_scenario
+from scenarios.run import Run, Tell
+from scenarios.scenario import Scenario
+from scenarios.verdict import ScenarioVerdict
+
+
+def scenario_id(scenario: Scenario, variant: str, topology: str) -> str:
+    """The folder's name and the id in every output."""
+    return "-".join(part for part in (scenario.name, variant, topology) if part)
+
+
+def keyspace_of(identity: str) -> str:
+    """A keyspace of its own for each scenario; Cassandra allows 48 letters, digits and underscores."""
+    return ("rp_" + identity.replace("-", "_"))[:48].rstrip("_")
+
+
+def facts_of(scenario: Scenario, variant: str, ring: Ring, seed: int) -> dict[str, Any]:
+    """scenario.json as it stands before the first act."""
+    identity = scenario_id(scenario, variant, ring.topology.name)
+    addresses = ring.addresses()
+    declared = ring.topology.ring
+    assert declared is not None
+    return {
+        "schema": 1,
+        "scenario": scenario.name,
+        "variant": variant,
+        "id": identity,
+        "topology": ring.topology.name,
+        "topology_digest": ring.topology.digest,
+        "promise": scenario.promise,
+        "explanation": scenario.explanation,
+        "provider": "lab",
+        "seed": seed,
+        "datacenters": [datacenter.name for datacenter in ring.datacenters],
+        "replication": {datacenter.name: datacenter.replication_factor for datacenter in ring.datacenters},
+        "keyspace": keyspace_of(identity),
+        "hosts": [host.as_json(addresses[host.spec.who]) for host in ring.hosts],
+        "tokens": {host.host_id: [str(host.spec.token)] for host in ring.hosts},
+        "settings": {"phi_convict_threshold": ring.limits.phi, "ring_delay": ring.limits.ring_delay,
+                     "commitlog": declared.commitlog, "version": declared.version},
+        "timers": declared.timers,
+        "ran_before_on_ring": list(ring.ran),
+        "faults": [],
+    }  # fmt: skip
+
+
+def conduct(
+    scenario: Scenario,
+    variant: str,
+    ring: Ring,
+    folder: Path,
+    *,
+    seed: int,
+    tell: Tell = lambda _what, _facts: None,
+) -> ScenarioVerdict:
+    """Run one scenario and judge it from its files; an exception of the scenario is part of the verdict.
+
+    KeyboardInterrupt and a lab that is gone surface after the folder has been closed readably.
+    """
+    folder.mkdir(parents=True)
+    run = Run(folder, ring, facts_of(scenario, variant, ring, seed), tell)
+    checks: Sequence[CheckData] = []
+    try:
+        checks = scenario.function(run, ring, **scenario.variants[variant])
+    except (RingproofError, OSError, LookupError, ValueError, TypeError, AssertionError) as error:
+        _record_failure(run, error)
+        if isinstance(error, LabGone):
+            raise
+    except BaseException as error:
+        _record_failure(run, error)
+        raise
+    finally:
+        ring.ran.append(run.facts["id"])
+        write_checks(folder, [*checks, completed()])
+        run.close()
+    return judge_scenario(folder)
+
+
+def write_checks(folder: Path, checks: Sequence[CheckData]) -> None:
+    """Write checks.json."""
+    (folder / "checks.json").write_text(json.dumps([check.as_json() for check in checks], indent=1, sort_keys=True))
+
+
+def _record_failure(run: Run, error: BaseException) -> None:
+    kind = "late" if isinstance(error, WaitTimeout) else "ineffective" if isinstance(error, FaultIneffective) else "broken"
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    run.event(
+        "error",
+        kind=kind,
+        text=f"{type(error).__name__}: {error}",
+        where=f"{Path(where.filename).name}:{where.lineno}",
+        trace=traceback.format_exc(limit=-8),
+    )
+
+
+def run_facts(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write run.json: who, what, with which seed, on which machine."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stamped = {"schema": 1, "monotonic": time.monotonic_ns(), **facts}
+    (folder / "run.json").write_text(json.dumps(stamped, indent=1, sort_keys=True))

@@ -1,0 +1,142 @@
+"""The load of a scenario: one client process per datacenter, in a pod that no fault touches."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from clusters.errors import RingproofError
+from clusters.lab.asking import LineTalk
+from clusters.ring.config import CQL_PORT
+from clusters.ring.ring import Datacenter, Ring
+from clusters.waiting import until
+from scenarios.workloads.declared import Declared
+
+READY_SECONDS = 60.0
+"""The client itself gives up after 60 s (scenarios.client, connect_timeout)."""
+SCHEMA_SECONDS = 90.0
+"""Schema agreement 30 s (session.AGREEMENT_TIMEOUT), first rows 30 s (client.FIRST_ROWS_TIMEOUT), and as much room."""
+STOP_SECONDS = 30.0
+FINAL_SECONDS = 60.0
+
+
+class ClientFailed(RingproofError):
+    """A workload client could not do what it was told; its own words are in the message."""
+
+
+class Client:
+    """One client process."""
+
+    def __init__(self, datacenter: Datacenter, talk: LineTalk, log: Path) -> None:
+        self.datacenter = datacenter
+        self._talk = talk
+        self._log = log
+
+    def await_ready(self) -> None:
+        """Wait for the client's first event; ClientFailed shows what it said instead."""
+
+        def ready() -> bool:
+            if self._talk.ended:
+                raise ClientFailed(f"the client of {self.datacenter.name} ended: {self._said()}")
+            return any(event.get("event") == "ready" for event in self._talk.events)
+
+        until(f"client of {self.datacenter.name} connected", ready, timeout=READY_SECONDS)
+
+    def tell(self, do: str, timeout: float, **arguments: Any) -> dict[str, Any]:
+        """One command and its answer."""
+        answer = self._talk.ask({"do": do, **arguments}, timeout)
+        if answer["event"] == "error":
+            raise ClientFailed(f"the client of {self.datacenter.name} could not {do}: {answer['message']}")
+        return answer
+
+    def close(self) -> None:
+        """Close its standard input; it closes its history and leaves."""
+        self._talk.close()
+
+    def _said(self) -> str:
+        return self._log.read_text(errors="replace")[-800:] if self._log.exists() else "nothing"
+
+
+class Load:
+    """All clients of one scenario."""
+
+    def __init__(self, ring: Ring, folder: Path, keyspace: str, seed: int) -> None:
+        self.ring = ring
+        self._folder = folder
+        self._keyspace = keyspace
+        self._seed = seed
+        self.clients: list[Client] = []
+
+    def open(self, workloads: Sequence[Declared], read_repair: str = "BLOCKING") -> None:
+        """Connect every client and create the schema; traffic begins with start()."""
+        moment = {"wall_us": time.time_ns() // 1000, "monotonic_ns": time.monotonic_ns()}
+        for number, datacenter in enumerate(self.ring.datacenters):
+            self.clients.append(self._spawn(number, datacenter, workloads, moment))
+        for client in self.clients:
+            client.await_ready()
+        replication = {datacenter.name: datacenter.replication_factor for datacenter in self.ring.datacenters}
+        self.clients[0].tell("schema", SCHEMA_SECONDS, replication=replication, read_repair=read_repair)
+
+    def _spawn(
+        self, number: int, datacenter: Datacenter, workloads: Sequence[Declared], moment: Mapping[str, int]
+    ) -> Client:
+        addresses = self.ring.addresses()
+        name = f"client-{self._keyspace}-{datacenter.name}"
+        spec = {
+            "datacenter": datacenter.name,
+            "contact_points": [addresses[host.spec.who] for host in datacenter.hosts],
+            "port": CQL_PORT,
+            "keyspace": self._keyspace,
+            "history": str((self._folder / "history").resolve()),
+            "seed": self._seed,
+            "client_number": number,
+            "workloads": [workload.as_spec() for workload in workloads],
+            "timestamps": dict(moment),
+        }
+        path = self._folder / f"client-{datacenter.name}.json"
+        path.write_text(json.dumps(spec, indent=1))
+        pod = self.ring.clusters.cluster(datacenter.cluster.name).pod("client")
+        talk = pod.spawn(name, [sys.executable, "-m", "scenarios.client", str(path.resolve())])
+        return Client(datacenter, talk, self.ring.folder / "hosts" / f"{datacenter.cluster.name}-client" / f"{name}.err")
+
+    def start(self) -> None:
+        """Begin the traffic."""
+        for client in self.clients:
+            client.tell("start", STOP_SECONDS)
+
+    def stop(self) -> dict[str, Any]:
+        """End the traffic and wait for what is in flight; counts by datacenter."""
+        return {client.datacenter.name: client.tell("stop", STOP_SECONDS) for client in self.clients}
+
+    def counts(self) -> dict[str, Any]:
+        """Operations so far by datacenter."""
+        return {client.datacenter.name: client.tell("counts", STOP_SECONDS) for client in self.clients}
+
+    def final_reads(self, workloads: Sequence[Declared]) -> None:
+        """Ask in every datacenter what is there now: local quorum, every replica alone, and all replicas at once."""
+        names = {workload.workload for workload in workloads}
+        addresses = self.ring.addresses()
+        for client in self.clients:
+            reads: list[dict[str, Any]] = []
+            if "ledger" in names:
+                pins = {host.host_id: addresses[host.spec.who] for host in client.datacenter.hosts}
+                # replicas alone first: a read at more than one level would repair what it finds missing
+                reads.append({"workload": "ledger", "cl": "NODE_LOCAL", "hosts": pins})
+                reads.append({"workload": "ledger", "cl": "LOCAL_QUORUM"})
+                reads.append({"workload": "ledger", "cl": "ALL"})
+            if "registers" in names:
+                reads.append({"workload": "registers", "cl": "LOCAL_QUORUM"})
+            if "log" in names:
+                reads.append({"workload": "log", "cl": "SERIAL"})
+            if reads:
+                client.tell("final", FINAL_SECONDS + STOP_SECONDS, reads=reads, deadline=FINAL_SECONDS)
+
+    def close(self) -> None:
+        """End every client."""
+        for client in self.clients:
+            client.close()
+        self.clients.clear()

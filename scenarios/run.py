@@ -1,0 +1,209 @@
+"""One scenario while it happens: phases, load, faults, waits, observers; everything goes to files as it happens."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from clusters.errors import FaultIneffective, WaitTimeout
+from clusters.journal import Journal
+from clusters.ring.limits import Limit
+from clusters.ring.ring import Ring
+from clusters.undo import Acts
+from clusters.waiting import pause
+from scenarios import observers, reaching
+from scenarios.fault import Fault
+from scenarios.history import JsonLines
+from scenarios.load import Load
+from scenarios.observers import Observer
+from scenarios.workloads.declared import Declared
+
+HOLD = 4.0
+"""Seconds of traffic per phase unless a scenario says otherwise: 80 samples of each LOCAL_QUORUM lane (20 per s), and
+8 or more of the rarest lane (2 per s)."""
+
+Tell = Callable[[str, dict[str, Any]], None]
+
+
+class Notebook:
+    """The files of one scenario folder while it happens; see docs/formats.md for what each act leaves there."""
+
+    def __init__(self, folder: Path, facts: dict[str, Any], tell: Tell = lambda _what, _facts: None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.facts = facts
+        self.started = time.monotonic_ns()
+        self.events = JsonLines(folder / "events.jsonl", "run")
+        self.observations = JsonLines(folder / "observations.jsonl", "observers")
+        self.tell = tell
+        self.save_facts()
+
+    def save_facts(self) -> None:
+        """Write scenario.json as it stands."""
+        (self.folder / "scenario.json").write_text(json.dumps(self.facts, indent=1, sort_keys=True))
+
+    def event(self, event: str, **fields: Any) -> None:
+        """Record and show one event."""
+        record = {"t": time.monotonic_ns(), "event": event, **fields}
+        self.events.append(record)
+        self.tell(event, fields)
+
+    def observe(self, kind: str, by: str, **fields: Any) -> None:
+        """Record one observation."""
+        self.observations.append({"t": time.monotonic_ns(), "kind": kind, "by": by, **fields})
+
+    def phase(self, name: str) -> None:
+        """A phase begins."""
+        self.event("phase", name=name)
+
+    def mark(self, name: str) -> list[str]:
+        """A named moment, as checks refer to it."""
+        self.event("mark", name=name)
+        return ["mark", name]
+
+    def close(self) -> None:
+        """Close the files."""
+        self.events.close()
+        self.observations.close()
+
+
+class Run(Notebook):
+    """What a scenario function is given: phases, load, faults, waits and observers on one ring."""
+
+    def __init__(self, folder: Path, ring: Ring, facts: dict[str, Any], tell: Tell = lambda _what, _facts: None) -> None:
+        super().__init__(folder, facts, tell)
+        self.ring = ring
+        self.acts = Acts(ring.clusters, Journal(ring.folder / "journal.jsonl"))
+        self.expected_exits: set[str] = set()
+        self._observers: list[Observer] = []
+        self._workloads: tuple[Declared, ...] = ()
+        self._load: Load | None = None
+
+    # time
+
+    def hold(self, phase: str, seconds: float = HOLD) -> list[str]:
+        """A phase of nothing but traffic; its length is the sample that the checks judge. Returns its start moment."""
+        self.phase(phase)
+        pause(seconds)
+        self.event("waited", **{"for": f"traffic in {phase}", "seconds": seconds, "limit": seconds,
+                                "formula": "samples per lane = rate x seconds", "timer": True})  # fmt: skip
+        return ["phase", phase]
+
+    def wait_for(self, what: str, wait: Callable[[float], float], limit: Limit, *, timer: bool = False) -> float:
+        """Wait for a condition within a derived limit; the limit stands beside what was measured.
+
+        The wait goes on to twice the limit: a late condition is measured as late, not only as missing. A limit that
+        was passed is a finding of the `in_time` check.
+        """
+        self.tell("waiting", {"for": what, "limit": limit.seconds})
+        try:
+            seconds = wait(limit.seconds * 2)
+        except WaitTimeout as error:
+            self.event("waited", **{"for": what, "seconds": limit.seconds * 2, "limit": limit.seconds,
+                                    "formula": limit.formula, "timer": timer, "missed": str(error)})  # fmt: skip
+            raise
+        self.event("waited", **{"for": what, "seconds": round(seconds, 3), "limit": round(limit.seconds, 3),
+                                "formula": limit.formula, "timer": timer})  # fmt: skip
+        return seconds
+
+    # load
+
+    @contextmanager
+    def load(self, *workloads: Declared, read_repair: str = "BLOCKING") -> Iterator[Load]:
+        """Traffic from every datacenter while the block runs; it is drained when the block ends."""
+        self._workloads = workloads
+        load = Load(self.ring, self.folder, self.facts["keyspace"], self.facts["seed"])
+        self._load = load
+        load.open(workloads, read_repair)
+        self.watch()
+        load.start()
+        yield load
+        counts = load.stop()
+        self.event("load", counts={name: count.get("workloads") for name, count in counts.items()})
+
+    def final_reads(self) -> None:
+        """After everything healed: what each datacenter and each replica holds now."""
+        assert self._load is not None
+        self.phase("final reads")
+        self._load.final_reads(self._workloads)
+
+    # observers
+
+    def watch(self) -> None:
+        """Start the observers: every host's view, every name from every cluster."""
+        if self._observers:
+            return
+        for host in self.ring.hosts:
+            self._observers.append(observers.watch_host(host, self.observations))
+        for cluster in self.ring.clusters.clusters:
+            self._observers.append(observers.watch_names(cluster, self.ring, self.observations))
+        observers.record_pods(self.ring, self.observations)
+        for observer in self._observers:
+            observer.start()
+
+    def reach(self, phase: str, ports: Sequence[int] = reaching.PORTS, sizes: Sequence[int] = ()) -> None:
+        """Probe every ordered pair of hosts once on each port, and echo each payload size."""
+        self.phase(phase)
+        reaching.sweep(self.ring, self.observations, phase, ports, sizes)
+
+    # faults
+
+    @contextmanager
+    def fault(self, fault: Fault) -> Iterator[str]:
+        """The fault is in effect while the block runs; proof of effect and of recovery are recorded."""
+        identity = f"F{len(self.facts['faults']) + 1}"
+        self.facts["faults"].append(identity)
+        self.save_facts()
+        fault.precheck(self)
+        self.event("fault", id=identity, name=fault.name, state="inject")
+        try:
+            fault.inject(self)
+            self.event("fault", id=identity, state="effective", evidence=fault.await_effect(self))
+            yield identity
+        except FaultIneffective as error:
+            self.event("fault", id=identity, state="error", detail=str(error))
+            self._take_back(fault, identity)
+            raise
+        except BaseException:
+            self._take_back(fault, identity)
+            raise
+        self._take_back(fault, identity)
+
+    def _take_back(self, fault: Fault, identity: str) -> None:
+        self.event("fault", id=identity, state="recover")
+        fault.recover(self)
+        self.event("fault", id=identity, state="recovered", evidence=fault.await_recovery(self))
+
+    # the end
+
+    def close(self) -> None:
+        """Stop clients and observers, undo what is open, and say whether anything was left."""
+        problems: list[str] = []
+        if self._load is not None:
+            self._load.close()
+        for observer in self._observers:
+            try:
+                observer.stop()
+            except Exception as error:  # noqa: BLE001  told in the clean-up event and judged there
+                problems.append(f"observer failed: {error}")
+        left = len(self.acts.journal.open())
+        self.acts.undo_all()
+        self._tell_deaths()
+        detail = "; ".join([f"{left} entries left in the journal", *problems])
+        self.event("cleanup", ok=not left and not problems, detail=detail)
+        super().close()
+
+    def _tell_deaths(self) -> None:
+        for change in observers.copy_pod_changes(self.ring, self.started, self.observations):
+            if change["state"] == "waiting" and change["pod"] not in self.expected_exits:
+                self.observe("log_line", "lab", pod=change["pod"], level="DEATH", reason="died",
+                             text=f"{change['reason']}: {self._last_words(change['pod'])}")  # fmt: skip
+
+    def _last_words(self, pod: str) -> str:
+        log = self.ring.folder / "hosts" / pod / "system.log"
+        lines = log.read_text(errors="replace").splitlines()[-4:] if log.exists() else []
+        return " | ".join(lines)[-600:]

@@ -1,0 +1,96 @@
+"""Every row of the outcome table, and that no row lacks its test."""
+
+from __future__ import annotations
+
+import pytest
+from cassandra import (
+    ConsistencyLevel,
+    OperationTimedOut,
+    ReadFailure,
+    ReadTimeout,
+    Unavailable,
+    WriteFailure,
+    WriteTimeout,
+    WriteType,
+)
+from cassandra.cluster import NoHostAvailable
+from cassandra.connection import ConnectionException, ConnectionShutdown
+from cassandra.protocol import ErrorMessage, OverloadedErrorMessage, ServerError
+
+from scenarios import session
+from scenarios.outcomes import TABLE, classify
+
+QUORUM, LOCAL_QUORUM, SERIAL, LOCAL_SERIAL = (
+    ConsistencyLevel.QUORUM,
+    ConsistencyLevel.LOCAL_QUORUM,
+    ConsistencyLevel.SERIAL,
+    ConsistencyLevel.LOCAL_SERIAL,
+)
+SENT = ("10.0.0.1",)
+
+
+def message(kind, code):
+    return kind(code, "text", None)
+
+
+# row of the table, error, addresses tried, outcome of a read, of a plain write, of a transaction
+CASES = [
+    ("no host, nothing sent", NoHostAvailable("none", {}), (), "fail", "fail", "fail"),
+    ("no host, something sent", NoHostAvailable("none", {}), SENT, "fail", "info", "info"),
+    ("unavailable for paxos", Unavailable("down", consistency=SERIAL), SENT, "fail", "fail", "fail"),
+    ("unavailable for paxos", Unavailable("down", consistency=LOCAL_SERIAL), SENT, "fail", "fail", "fail"),
+    ("unavailable", Unavailable("down", consistency=QUORUM), SENT, "fail", "fail", "info"),
+    ("unavailable", Unavailable("down", consistency=LOCAL_QUORUM), SENT, "fail", "fail", "info"),
+    ("write timeout", WriteTimeout("slow", write_type=WriteType.SIMPLE, consistency=6), SENT, "fail", "info", "info"),
+    ("write timeout", WriteTimeout("slow", write_type=WriteType.CAS, consistency=8), SENT, "fail", "info", "info"),
+    ("write timeout", WriteTimeout("slow", write_type=WriteType.BATCH_LOG), SENT, "fail", "info", "info"),
+    ("write failure", WriteFailure("no", write_type=WriteType.SIMPLE, consistency=6), SENT, "fail", "info", "info"),
+    ("read timeout", ReadTimeout("slow", consistency=SERIAL), SENT, "fail", "info", "info"),
+    ("read failure", ReadFailure("no", consistency=SERIAL), SENT, "fail", "info", "info"),
+    ("cas write unknown", message(ErrorMessage, 0x1700), SENT, "fail", "info", "info"),
+    ("server error", message(ServerError, 0x0000), SENT, "fail", "info", "info"),
+    ("server error", message(OverloadedErrorMessage, 0x1001), SENT, "fail", "info", "info"),
+    ("client timeout", OperationTimedOut(), SENT, "fail", "info", "info"),
+    ("connection lost", ConnectionException("reset"), SENT, "fail", "info", "info"),
+    ("connection lost", ConnectionShutdown("closed"), SENT, "fail", "info", "info"),
+    ("unknown", KeyError("surprise"), SENT, "fail", "info", "info"),
+    ("unknown", message(ErrorMessage, 0x2200), SENT, "fail", "info", "info"),
+]
+
+
+@pytest.mark.parametrize(
+    ("row", "error", "attempted", "read", "write", "lwt"),
+    CASES,
+    ids=[f"{number} {case[0]}" for number, case in enumerate(CASES, 1)],
+)
+def test_row(row, error, attempted, read, write, lwt):
+    found = [classify(error, kind, attempted) for kind in ("read", "write", "lwt")]
+    assert [verdict.outcome for verdict in found] == [read, write, lwt]
+    assert {verdict.row for verdict in found} == {row}
+
+
+def test_every_row_has_a_test():
+    assert {case[0] for case in CASES} == {row.name for row in TABLE}
+
+
+def test_the_last_row_claims_nothing():
+    assert (TABLE[-1].write, TABLE[-1].lwt) == ("info", "info")
+    assert TABLE[-1].takes(BaseException(), False)
+
+
+def test_the_error_names_write_type_and_consistency():
+    error = WriteTimeout("slow", write_type=WriteType.CAS, consistency=SERIAL)
+    assert classify(error, "lwt", SENT).triple == ("WriteTimeout", "CAS", "SERIAL")
+
+
+def test_an_error_code_without_a_class_is_named_by_its_code():
+    assert classify(message(ErrorMessage, 0x1700), "lwt", SENT).triple == ("ErrorMessage 0x1700", "", "")
+
+
+def test_long_texts_are_cut():
+    assert len(classify(ValueError("x" * 5000), "write", SENT).error[3]) == 300
+
+
+def test_the_level_that_the_driver_does_not_know_has_a_name():
+    error = ReadTimeout("slow", consistency=session.NODE_LOCAL)
+    assert classify(error, "read", SENT).triple == ("ReadTimeout", "", "NODE_LOCAL")
