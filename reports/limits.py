@@ -13,14 +13,14 @@ NARROW = "\u00a0"
 PER_CENT = frozenset({"%", "percent"})
 SHARE = frozenset({"share", "ratio", "fraction"})
 LONGEST_SYMBOL = 3
-"""Characters of a unit that is repeated at the limit (s, ms, MiB); a longer one is a word and stands at the measurement."""
+"""Characters of a unit that is repeated at the limit (s, ms, MiB); a longer one stands at the measurement only."""
 LONGEST = 400
 """Characters of a measured text that a report shows; the bundle holds the whole."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Part of the limit that was used. ``used`` is 1 at the limit, at most 1.5; None if it is not a matter of degree."""
+    """The used part of a limit: 1 at the limit, at most 1.5; None if it is not a matter of degree."""
 
     used: float | None
     zero: bool = False
@@ -109,8 +109,8 @@ def budget(check: Json) -> Budget:
         if whole is None:
             return Budget(None)
         got, bound = whole - got, whole - bound
-    if got < 0 or bound < 0:
-        return Budget(None)
+    if got < 0 or bound < 0 or (got == bound > 0 and check.get("verdict") == "valid"):
+        return Budget(None)  # equal to a limit above zero is an exact value that was wanted, and nothing was used up
     if bound == 0:
         return Budget(0.0 if got == 0 else 1.5, zero=True, over=got > 0)
     return Budget(min(got / bound, 1.5), over=check.get("verdict") == "invalid")

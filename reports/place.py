@@ -100,7 +100,7 @@ def _cluster(name: str, declared: Json, hosts: list[Json], hit: set[str]) -> Clu
 def _zone(cluster: str, name: str, hosts: list[Json], hit: set[str]) -> ZoneBox:
     pods = tuple(
         PodBox(
-            text(host.get("pod")).removeprefix(f"{cluster}-"),
+            text(host.get("pod")).removeprefix(f"{cluster}-").removeprefix(f"{text(host.get('datacenter'))}-"),
             _end(text(host.get("address"))),
             text(host.get("pod")) in hit,
         )

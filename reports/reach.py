@@ -5,7 +5,7 @@ Silence inside a fault window is what the fault means, so it is grey. A wrong id
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,10 +30,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Matrix:
-    """One phase. ``names`` are cluster and pod of rows and columns; ``picture`` is one unit for each cell of all pods."""
+    """One phase. ``names`` are the pods of rows and columns; ``picture`` has one unit for each cell."""
 
     phase: str
-    names: tuple[tuple[str, str], ...]
+    names: tuple[str, ...]
     cells: tuple[tuple[Cell, ...], ...]
     picture: tuple[tuple[str, str], ...]
     size: int
@@ -47,24 +47,32 @@ class Matrix:
 class _Sight:
     """What one cell needs to know: the pods behind identities, the axis, whether a check found reachability broken."""
 
-    pods: dict[str, str]
+    pods: dict[str, tuple[str, str]]
+    twice: Counter[str]
     axis: Clock
     condemned: bool
 
-    def cell(self, pair: tuple[str, str], probes: list[Json]) -> Cell:
-        if pair[0] == pair[1] and not probes:
-            return Cell("self", "")
+    def called(self, name: tuple[str, str]) -> str:
+        """The pod's name; with its cluster if another cluster has a pod of that name."""
+        return name[1] if self.twice[name[1]] < 2 else "/".join(name)
+
+    def cell(self, row: tuple[str, str], column: tuple[str, str], probes: list[Json]) -> Cell:
         if not probes:
-            return Cell("none", "", "", "not probed")
+            return Cell("self", "") if row == column else Cell("none", "", "", "not probed")
         wrong = [one for one in probes if _wrong(one)]
         if wrong:
             who = text(wrong[0].get("answered"))
-            named = self.pods.get(who, who[:8])
-            note = f"answered by {named}, not by {pair[1]}, in {len(wrong)} of {len(probes)} probes"
+            named = self.called(self.pods[who]) if who in self.pods else who[:8]
+            note = f"answered by {named}, not by {self.called(column)}, in {len(wrong)} of {len(probes)} probes"
             return Cell("wrong", f"{named} !", _tail(wrong[0]), self._asked(wrong[0], note))
         silent = [one for one in probes if not one.get("ok")]
         if not silent:
-            return Cell("ok", "✓", _tail(probes[-1]), self._asked(probes[-1], f"{len(probes)} of {len(probes)} right"))
+            return Cell(
+                "ok",
+                "✓",
+                _tail(next((one for one in probes if text(one.get("source_seen"))), probes[-1])),
+                self._asked(probes[-1], f"{len(probes)} of {len(probes)} right"),
+            )
         meant = not self.condemned or all(self.axis.within(self.axis.at(one["t"])) for one in silent)
         note = self._asked(silent[0], f"{len(silent)} of {len(probes)} unanswered, {text(silent[0].get('error'))}")
         mark = "×" if len(silent) == len(probes) else "½"
@@ -90,21 +98,27 @@ def _tail(one: Json) -> str:
 def matrices(scenario: Scenario, observations: Sequence[Json], axis: Clock) -> list[Matrix]:
     """Return the matrix of each phase in which probes were sent, in order."""
     hosts = objects(scenario.facts.get("hosts"))
-    clusters = {text(host.get("pod")): text(host.get("cluster")) for host in hosts}
-    pods = {text(host.get("host_id")): text(host.get("pod")) for host in hosts}
-    phases: dict[str, dict[tuple[str, str], list[Json]]] = defaultdict(lambda: defaultdict(list))
+    pods = {text(host.get("host_id")): _name(host) for host in hosts}
+    phases: dict[str, dict[tuple[tuple[str, str], tuple[str, str]], list[Json]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    names = {_name(host) for host in hosts}
     for one in observations:
         if one.get("kind") != "reach":
             continue
-        ends = [mapping(one.get(side)) for side in ("source", "target")]
-        for end in ends:
-            clusters.setdefault(text(end.get("pod")), text(end.get("cluster")))
-            pods.setdefault(text(end.get("uid")), text(end.get("pod")))
-        phases[_phase(one, axis)][text(ends[0].get("pod")), text(ends[1].get("pod"))].append(one)
+        source, target = mapping(one.get("source")), mapping(one.get("target"))
+        for end in (source, target):
+            pods.setdefault(text(end.get("uid")), _name(end))
+            names.add(_name(end))
+        phases[_phase(one, axis)][_name(source), _name(target)].append(one)
     broken = (check for check in scenario.checks if check.get("verdict") == "invalid")
-    sight = _Sight(pods, axis, any("reach" in text(check.get("check")) for check in broken))
-    names = sorted((cluster, pod) for pod, cluster in clusters.items() if pod)
-    return [_matrix(phase, names, pairs, sight) for phase, pairs in list(phases.items())[:12]]
+    condemned = any("reach" in text(check.get("check")) for check in broken)
+    sight = _Sight(pods, Counter(pod for _, pod in names), axis, condemned)
+    return [_matrix(phase, sorted(names), pairs, sight) for phase, pairs in list(phases.items())[:12]]
+
+
+def _name(end: Json) -> tuple[str, str]:
+    return text(end.get("cluster")), text(end.get("pod"))
 
 
 def _phase(one: Json, axis: Clock) -> str:
@@ -116,21 +130,22 @@ def _phase(one: Json, axis: Clock) -> str:
 
 
 def _matrix(
-    phase: str, names: list[tuple[str, str]], pairs: dict[tuple[str, str], list[Json]], sight: _Sight
+    phase: str,
+    names: list[tuple[str, str]],
+    pairs: dict[tuple[tuple[str, str], tuple[str, str]], list[Json]],
+    sight: _Sight,
 ) -> Matrix:
-    cells = {
-        (row, column): sight.cell((row[1], column[1]), pairs.get((row[1], column[1]), []))
-        for row in names
-        for column in names
-    }
+    cells = {(row, column): sight.cell(row, column, pairs.get((row, column), [])) for row in names for column in names}
     states = [cell.css for cell in cells.values()]
     shown = names if len(names) <= MOST_NAMES else _involved(names, cells)
     wrong = tuple(
-        f"{row[1]} → {column[1]} was {cell.note}" for (row, column), cell in cells.items() if cell.css == "wrong"
+        f"{sight.called(row)} → {sight.called(column)} was {cell.note}"
+        for (row, column), cell in cells.items()
+        if cell.css == "wrong"
     )
     return Matrix(
         phase,
-        tuple(shown),
+        tuple(sight.called(name) for name in shown),
         tuple(tuple(cells[row, column] for column in shown) for row in shown),
         _picture(names, cells),
         len(names),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import quote
 
-from reports.bundle import Json, Operation, number, text
+from reports.bundle import Json, Operation, mapping, number, text
 from reports.clock import Clock, Window, clock
 from reports.drawing import Shape
 from reports.limits import Budget, budget, clipped, figure, limit, measured, tightest
@@ -106,8 +106,8 @@ def section(scenario: Scenario, *, pictures: bool = True) -> Section:
     Parts that cannot be drawn are named in ``lost``.
     """
     lost: list[str] = []
-    operations = _attempt("history", scenario.operations, [], lost)
-    observations = _attempt("observations", scenario.observations, [], lost)
+    operations = _attempt("history", scenario.operations, list[Operation](), lost)
+    observations = _attempt("observations", scenario.observations, list[Json](), lost)
     axis = _attempt("time axis", lambda: clock(scenario, operations, observations), Clock(0, 1.0, (), ()), lost)
     found = _bare(scenario, axis, lost)
     found.outcomes = outcomes(operations)
@@ -165,7 +165,7 @@ def _bare(scenario: Scenario, axis: Clock, lost: list[str]) -> Section:
 def judged(check: Json) -> Judged:
     """Return one check as a row."""
     word = text(check.get("verdict"))
-    counts = check.get("counts")
+    counts = mapping(check.get("counts"))
     return Judged(
         word if word in ("valid", "invalid", "unknown", "vacuous") else "unknown",
         clipped(text(check.get("id")) or text(check.get("check")) or "(unnamed check)", 160),
@@ -173,7 +173,7 @@ def judged(check: Json) -> Judged:
         limit(check),
         budget(check),
         clipped(text(check.get("explain"))),
-        figure(counts) if isinstance(counts, dict) and counts else "",
+        clipped(figure({name: count for name, count in counts.items() if count != 0}), 160) if counts else "",
     )
 
 

@@ -29,7 +29,7 @@ def _rest(quiet: int, what: str, *, others: bool) -> str:
 
 
 def ring_views(scenario: Scenario, observations: Sequence[Json], axis: Clock) -> Track:
-    """Draw, for each host, how many of the other hosts do not see it up, or see it under an address it no longer has."""
+    """Draw, for each host, how many others do not see it up, or see it under an address it no longer has."""
     views = [one for one in observations if one.get("kind") == "ring_view"]
     names = pod_names(scenario)
     hosts = sorted({*names, *(text(one.get("host")) for one in views)} - {""}, key=lambda host: names.get(host, host))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.bundle import Json, Operation, number, objects, text
+from reports.bundle import Json, Operation, mapping, number, objects, text
 from reports.clock import Clock
 from reports.limits import clipped, figure, limit, measured, plain
 from reports.seen import pod_names
@@ -230,9 +230,9 @@ def _step(one: Json, known: dict[tuple[str, int], Operation], axis: Clock, pods:
 
 
 def _part_breach(scenario: Scenario, part: str, word: str, axis: Clock) -> Breach:
-    told = text(scenario.document.get(f"{part}_explain"))
+    told = text(mapping(scenario.document.get("why")).get(part))
     if part == "evidence":
-        told = told or _not_bitten(axis)
+        told = _not_bitten(axis) or told
     if part == "cleanup":
         left = [
             event for _, event in scenario.events.records if event.get("event") == "cleanup" and not event.get("ok")

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from reports.bundle import text
 from reports.limits import NARROW, clipped, limit, measured, tightest
 from reports.section import section
 from reports.story import HEADLINES, lede
@@ -64,7 +65,9 @@ def _table(run: Run, console: Console) -> Table:
     table.add_column("s", justify="right", no_wrap=True)
     for one in run.worst_first():
         mark = Text(f"{_mark(one.verdict, console)} {one.verdict}", style=STYLES[one.verdict])
-        name = one.id.removesuffix(f"-{one.topology}") if one.facts.get("variant") else one.id
+        name = one.id.removesuffix(f"-{one.topology}")
+        if not name.startswith(text(one.facts.get("scenario"), "?")):
+            name = one.id
         cells = [Text(name), Text(one.topology), Text(against(one))]
         seconds = "" if one.seconds is None else f"{one.seconds:.0f}"
         table.add_row(mark, *(_encodable(cell, console) for cell in cells), seconds)
@@ -101,7 +104,7 @@ def _encodable(words: Text, console: Console) -> Text:
 
 
 def markdown(run_folder: Path) -> str:
-    """Return the run as GitHub-flavoured markdown below 1 MiB: headline, table, the first broken promises, how to judge again."""
+    """Return the run as GitHub-flavoured markdown below 1 MiB: headline, table, what broke, how to judge again."""
     run = read_run(run_folder)
     ranked = run.worst_first()
     parts = [

@@ -114,7 +114,10 @@ def _event_words(event: Json) -> tuple[str, str]:
         )
     if kind == "mark":
         return text(event.get("name")), ""
-    return clipped(f"{text(kind)}: {text(event.get('detail')) or text(event.get('name'))}".rstrip(": ")), ""
+    if kind == "error":
+        return clipped(f"error: {text(event.get('text'))}, at {text(event.get('where'))}"), "doubt"
+    told = text(event.get("detail")) or text(event.get("name")) or text(event.get("text"))
+    return clipped(f"{text(kind)}: {told}" if told else text(kind)), ""
 
 
 def _fault_words(event: Json) -> tuple[str, str]:
@@ -138,6 +141,8 @@ def waited(event: Json) -> str:
     if limit is None:
         return words
     formula = text(event.get("formula"))
+    if event.get("missed"):
+        words = f"{words} in vain"
     return f"{words}, limit {plain(limit)}{NARROW}s{' = ' + formula if formula else ''}"
 
 

@@ -39,8 +39,8 @@ class Judged:
 
     refused: frozenset[tuple[str, str]]
     """(level, window id) that a check says must be refused."""
-    condemned: frozenset[str]
-    """Levels whose service a check found broken."""
+    condemned: frozenset[tuple[str, str]]
+    """(level, datacenter) whose service a check found broken."""
 
     @classmethod
     def of(cls, scenario: Scenario) -> Judged:
@@ -53,11 +53,12 @@ class Judged:
             for found in [mapping(check.get("params"))]
             for window in _windows(found.get("window"))
         }
-        condemned = {
-            text(params.get(text(check.get("id")), {}).get("consistency"))
+        broken = [
+            params.get(text(check.get("id")), {})
             for check in scenario.checks
             if text(check.get("check")).startswith("served") and check.get("verdict") == "invalid"
-        }
+        ]
+        condemned = {(text(found.get("consistency")), text(found.get("datacenter"))) for found in broken}
         return cls(frozenset(refused), frozenset(condemned))
 
 
@@ -70,7 +71,7 @@ def state(operation: Operation, axis: Clock, judged: Judged) -> str:
     window = axis.within(axis.at(operation.start))
     if operation.outcome == "ok":
         return "viol" if window and _forbidden(operation, axis, judged, window.id) else "ok"
-    if window is None or operation.level in judged.condemned:
+    if window is None or (operation.level, operation.datacenter) in judged.condemned:
         return operation.outcome
     return "must"
 
@@ -198,7 +199,7 @@ def _ms(seconds: float) -> str:
 
 
 def strip(scenario: Scenario, operations: Sequence[Operation], axis: Clock) -> tuple[Shape, ...]:
-    """Return the small picture of the scenario table: the worst LOCAL_QUORUM outcome of each 100 ms, all datacenters."""
+    """Return the picture of the scenario table: the worst LOCAL_QUORUM outcome of each 100 ms, all datacenters."""
     judged = Judged.of(scenario)
     listed = [one for one in probes(operations) if one.level == "LOCAL_QUORUM"]
     return _availability_row(("", ""), listed, axis, judged).shapes

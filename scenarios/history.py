@@ -71,22 +71,23 @@ class JsonLines:
 
 
 class Segment(JsonLines):
-    """The history segment of one process: `invoke` before the request is sent, `complete` after it returned.
+    """The history segment of a client: `invoke` before the request is sent, `complete` after it returned.
 
-    A process does one operation at a time; after an `info` its worker goes on in the segment of its `successor`.
+    The processes of a client may share a segment: each names itself with `process`, which is the segment's own by
+    default. A process does one operation at a time; after an `info` its worker goes on as its `successor`.
     """
 
     def invoke(self, op: int, workload: str, f: str, key: int | None, value: Any, **optional: Any) -> None:
         """Record, stamped now, that `op` is about to be sent.
 
-        `optional` are cl, dc, due, serial, host and stage of `docs/formats.md`; those that are None are left out.
+        `optional` are process, cl, dc, due, serial, host and stage of `docs/formats.md`; None is left out.
         """
         stamp = {"type": "invoke", "time": time.monotonic_ns(), "process": self.process, "op": op}
         told = {name: item for name, item in optional.items() if item is not None}
         self.append({**stamp, "workload": workload, "f": f, "key": key, "value": value, **told})
 
     def complete(self, op: int, type: Outcome, **optional: Any) -> None:
-        """Record, stamped now, how `op` ended; `optional` are out, error, coordinator and attempted."""
+        """Record, stamped now, how `op` ended; `optional` are process, out, error, coordinator, attempted."""
         self.append({"type": type, "time": time.monotonic_ns(), "process": self.process, "op": op, **optional})
 
 

@@ -6,6 +6,7 @@ acts on what it watches.
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from clusters.lab.provider import LabCluster
 from clusters.ring.host import Host
 from clusters.ring.ring import TOLERATED, Ring
 from clusters.topology import DnsSpec
-from scenarios.history import JsonLines, read_records
+from scenarios.history import JsonLines
 
 VIEW_EVERY = 0.5
 """Seconds between two questions to one host: half a gossip round (Gossiper.intervalInMillis is 1 s)."""
@@ -136,7 +137,8 @@ def record_pods(ring: Ring, out: JsonLines) -> None:
 def copy_pod_changes(ring: Ring, since: int, out: JsonLines) -> list[dict[str, Any]]:
     """Copy the lab's own records of pod changes from `since` on; returns them."""
     path = ring.folder / "pods.jsonl"
-    changes = [record for _, record in read_records(path) if record["t"] >= since] if path.exists() else []
+    lines = path.read_text().splitlines() if path.exists() else []
+    changes: list[dict[str, Any]] = [change for change in map(json.loads, lines) if change["t"] >= since]
     for change in changes:
         change["pod"] = change.pop("name")
         out.append(change)

@@ -150,6 +150,11 @@ class Run(Notebook):
         self.phase(phase)
         reaching.sweep(self.ring, self.observations, phase, ports, sizes)
 
+    def observe_schema(self) -> None:
+        """Record how many schema versions all hosts hold together."""
+        views = [view for view in self.ring.views() if not isinstance(view, Exception)]
+        self.observe("schema", "ring", versions=sorted({view.schema for view in views}), hosts=len(views))
+
     # faults
 
     @contextmanager

@@ -11,7 +11,7 @@ from tests.records import HOSTS, Story
 
 
 def ledger(final=(1, 2, 3), **facts):
-    """Two acknowledged writes (1, 2), an indeterminate one (3), a failed one (4), and a final read in each datacenter."""
+    """Acknowledged writes (1, 2), an indeterminate one (3), a failed one (4); a final read in each datacenter."""
     story = Story(**facts)
     story.op("east-ledger-0", "ledger write", (1, 2), value=1)
     story.op("west-ledger-0", "ledger write", (1, 2), value=2)

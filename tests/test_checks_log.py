@@ -82,6 +82,18 @@ def test_two_reads_during_an_append_may_not_see_it_come_and_go():
     assert len(finding.operations) == 2
 
 
+def test_of_all_who_saw_a_version_the_first_to_return_counts():
+    story = calm()
+    won(story, "east-log-0", (20, 40), 4, 14)
+    first = read(story, "west-log-1", (21, 22), 11, 12, 13, 14)
+    read(story, "west-log-2", (21, 39), 11, 12, 13, 14)
+    read(story, "west-log-3", (23, 24), 11, 12, 13)
+
+    (finding,) = story.judge(append_log()).findings
+
+    assert (finding.anomaly, finding.operations[0]["op"]) == ("stale-read", first.op)
+
+
 def test_touching_intervals_are_concurrent():
     story = Story()
     won(story, "east-log-0", (1, 2), 1, 11)

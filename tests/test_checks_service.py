@@ -146,6 +146,15 @@ def test_a_cut_that_refuses_everything_is_valid():
     assert (result.verdict, result.counts) == ("valid", {"timed out": 7, "refused": 19, "findings": 0})
 
 
+def test_a_read_that_timed_out_was_not_refused():
+    story = cut()
+    story.op(
+        "east-probe-0", "probe read", (110, 115), "fail", cl="QUORUM", error=["ReadTimeout", "", "QUORUM", "2 of 4"]
+    )
+
+    assert story.judge(refused("QUORUM", "F1")).counts == {"timed out": 1, "findings": 0}
+
+
 def test_one_served_operation_inside_a_cut_is_invalid():
     story = partitioned()
     forged = probe(story, 115, cl="QUORUM", process="west-probe-1")
@@ -232,6 +241,14 @@ def test_a_session_that_fails_after_the_limit_is_invalid():
 def test_a_session_that_never_asked_again_is_unknown():
     story = steady()
     story.operations = [item for item in story.operations if item.invoke < 100 * 10**9]
+
+    assert story.judge(session_recovers("east", ["F1", "inject"], 10)).verdict == "unknown"
+
+
+def test_an_answer_to_a_question_from_before_does_not_prove_recovery():
+    story = cut()
+    probe(story, 90)
+    probe(story, 0, span=(99, 103))
 
     assert story.judge(session_recovers("east", ["F1", "inject"], 10)).verdict == "unknown"
 

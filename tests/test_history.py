@@ -55,6 +55,18 @@ def test_an_invoke_is_in_the_file_before_the_call_returns(tmp_path):
     segment.close()
 
 
+def test_processes_may_share_a_segment_under_their_own_names(tmp_path):
+    with Segment(tmp_path / "east-client-0.jsonl", "east-client-0") as segment:
+        for process in ("east-probe-0", "east-probe-1"):
+            segment.invoke(1, "probe", "read", 1, None, process=process, cl="ONE", dc="east")
+        segment.complete(1, "ok", process="east-probe-1", out=5)
+
+    assert [(item.process, item.outcome, item.out) for item in read_history(tmp_path)] == [
+        ("east-probe-0", "info", None),
+        ("east-probe-1", "ok", 5),
+    ]
+
+
 def test_lines_of_many_threads_never_mix(tmp_path):
     with JsonLines(tmp_path / "observations.jsonl", "run") as lines:
         threads = [
@@ -145,7 +157,7 @@ def test_bytes_that_are_no_text_are_refused_with_their_line(tmp_path):
     content = (tmp_path / "a.jsonl").read_bytes()
     (tmp_path / "a.jsonl").write_bytes(content.replace(b'"dc": "east"', b'"dc": "e\xffst"'))
 
-    with pytest.raises(BundleError, match="a.jsonl:2: not UTF-8"):
+    with pytest.raises(BundleError, match=r"a\.jsonl:2: not UTF-8"):
         read_history(tmp_path)
 
 

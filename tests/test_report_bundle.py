@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from reports import junit, page
 from reports.bundle import Trouble
 from reports.verdicts import NOT_JUDGED, merge, read_run
-from tests.bundles import BOOT, IDS, write_json, write_run
+from tests.bundle_records import BOOT, write_json
+from tests.bundles import IDS, write_run
 
 VACUOUS = f"scenarios/{IDS['vacuous']}"
 FILES = (

@@ -14,7 +14,8 @@ from reports.reach import matrices
 from reports.seen import answer, dns_answers, pod_addresses, ring_views
 from reports.tracks import availability, latency
 from reports.verdicts import Scenario, read_run
-from tests.bundles import dns, write_run
+from tests.bundle_records import dns
+from tests.bundles import write_run
 
 THIN = "\u00a0"
 
@@ -103,7 +104,7 @@ def test_refusals_that_the_fault_means_are_grey_and_a_served_operation_is_red(tm
     assert rows["east", "QUORUM"] == {"ok", "must", "viol"}
     assert rows["west", "QUORUM"] == {"ok", "must"}
     assert rows["east", "LOCAL_QUORUM"] == {"ok"}
-    assert list(rows)[0] == ("east", "LOCAL_QUORUM")
+    assert next(iter(rows)) == ("east", "LOCAL_QUORUM")
 
 
 def test_a_failure_outside_every_window_is_red(tmp_path: Path) -> None:

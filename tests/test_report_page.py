@@ -18,7 +18,8 @@ from clusters.errors import BundleError
 from reports.junit import write_junit
 from reports.page import render, write_page
 from reports.verdicts import read_run
-from tests.bundles import IDS, write_json, write_run
+from tests.bundle_records import write_json
+from tests.bundles import IDS, write_run
 
 WORDS = ("valid", "invalid", "unknown", "vacuous")
 HEADLINES = {
@@ -91,7 +92,8 @@ def test_the_breach_is_told_with_who_when_which_fault_and_its_operations(tmp_pat
     words = " ".join(page_of(write_run(tmp_path / "run", ("invalid",))).words.split())
     assert "2 QUORUM operations were acknowledged inside the cut." in words
     assert "44.560 s, 24.2 s after F1 took effect (east and west cut apart), east-probe-0" in words
-    assert "east-probe-0 → east-b-0 write 1 = 445 at QUORUM ok east-probe-0.jsonl:" in words.replace("F1 +24.550 ", "")
+    for piece in ("F1 +24.550", "east-probe-0 → east-b-0", "write 1 = 445 at QUORUM", "east-probe-0.jsonl:2674"):
+        assert piece in words
     assert "limit 0: 3 of 6 replicas < quorum 4" in words
 
 
@@ -204,9 +206,6 @@ def test_without_room_the_drawings_are_left_out_and_the_page_says_so(tmp_path: P
 
 def test_a_page_of_forty_scenarios_stays_below_three_megabytes(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", ("invalid",))
-    source = folder / "scenarios" / IDS["invalid"]
-    for number in range(39):
-        (folder / "scenarios" / f"copy-{number}").symlink_to(source)
     run = read_run(folder)
     run.scenarios = run.scenarios * 40
     assert 1_000_000 < len(render(run).encode()) < 3_000_000

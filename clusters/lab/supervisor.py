@@ -20,7 +20,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from clusters.errors import RingproofError
 from clusters.lab import fabric, kernel, wire
 from clusters.lab.addresses import AddressPool
 from clusters.lab.asking import LineTalk
@@ -217,7 +216,10 @@ class Supervisor:
         """Ask the probe agent of a pod."""
         if "path" in request:
             request = {**request, "path": self._pod(cluster, pod).fill(request["path"])}
-        return self.clusters[cluster].probes[pod].ask(request, timeout)
+        talk = self.clusters[cluster].probes.get(pod)
+        if talk is None:
+            raise ConnectionError(f"pod {pod} has no probe now")
+        return talk.ask(request, timeout)
 
     def dns(self, cluster: str, request: Json, timeout: float) -> Json:
         """Ask the DNS server of a cluster on its control seam."""
@@ -266,12 +268,9 @@ def _bare_spec(name: str) -> Json:
 def _answer(handler: Callable[..., Any], arguments: Json) -> tuple[Json, list[int]]:
     try:
         result = handler(**arguments)
-    except TimeoutError as error:
-        return {"ok": False, "timeout": True, "error": str(error)}, []
-    except (RingproofError, OSError, LookupError, ValueError, TypeError) as error:
-        return {"ok": False, "error": f"{type(error).__name__}: {error}"}, []
-    except Exception as error:  # noqa: BLE001  netlink errors have no common public base; the caller must hear it
-        return {"ok": False, "error": f"{type(error).__name__}: {error}"}, []
+    except Exception as error:  # noqa: BLE001  the caller must hear of it; netlink errors have no common public base
+        kind = next((name for name, base in wire.KINDS.items() if isinstance(error, base)), "")
+        return {"ok": False, "kind": kind, "error": f"{type(error).__name__}: {error}"}, []
     if isinstance(result, tuple):
         return {"ok": True, "answer": result[0]}, result[1]
     return {"ok": True, "answer": result}, []
@@ -283,7 +282,7 @@ def _converse(link: socket.socket, supervisor: Supervisor) -> None:
             message, _ = frame
             do = message.pop("do")
             if do not in REQUESTS:
-                wire.send(link, {"ok": False, "error": f"unknown request {do}"})
+                wire.send(link, {"ok": False, "kind": "", "error": f"unknown request {do}"})
                 continue
             answer, descriptors = _answer(getattr(supervisor, do), message)
             wire.send(link, answer, descriptors)

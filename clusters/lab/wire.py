@@ -18,6 +18,10 @@ HEAD = 4
 MOST_DESCRIPTORS = 4
 
 
+KINDS: dict[str, type[OSError]] = {"timeout": TimeoutError, "connection": ConnectionError}
+"""Errors of the lab that mean "not now" and keep their type on the way to the caller."""
+
+
 class LabError(RingproofError):
     """The supervisor refused a request; the message is its own."""
 
@@ -102,7 +106,7 @@ class Lease:
             raise LabGone(f"the lab {self.name} ended while it was asked to {do}")
         message, descriptors = answer
         if not message["ok"]:
-            kind = TimeoutError if message.get("timeout") else LabError
+            kind: type[Exception] = KINDS.get(message["kind"], LabError)
             raise kind(message["error"])
         return message.get("answer"), descriptors
 

@@ -96,6 +96,25 @@ class Host:
             {row["host_id"]: int(row["files"]) for row in hints},
         )
 
+    def gossip_addresses(self) -> list[str]:
+        """Addresses that this host still gossips about, those on their way out included."""
+        # one column only: the table resolves a host name per row when asked for everything (GossipInfoTable)
+        rows = self._select("SELECT JSON address FROM system_views.gossip_info")
+        return [str(row["address"]) for row in rows]
+
+    def count_tables(self) -> int:
+        """Tables of every keyspace."""
+        return len(self._select("SELECT JSON table_name FROM system_schema.tables"))
+
+    def _select(self, statement: str) -> list[dict[str, Any]]:
+        pod = self.pod
+        request = {"do": "query", "address": pod.state().address, "port": CQL_PORT, "timeout": ASK_SECONDS}
+        answer = pod.probe({**request, "statements": [statement]}, ASK_SECONDS + 1)
+        if not answer["ok"]:
+            raise ConnectionError(f"{self.spec.who}: {answer['error']}")
+        rows: list[dict[str, Any]] = answer["rows"][0]
+        return rows
+
     def read_log(self) -> list[str]:
         """Read the log on from where it was left: who it holds for down, and its alarms; returns new alarms."""
         with self._lock:

@@ -109,19 +109,18 @@ class Ring:
             schemas.add(view.schema)
         return None if len(schemas) == 1 else f"{len(schemas)} schema versions"
 
-    def all_up(self) -> bool | None:
-        """For waiting: True when disagreement() finds nothing; the last lack is kept in `lack`."""
-        self.lack = self.disagreement()
-        return True if self.lack is None else None
-
-    lack: str | None = None
+    @staticmethod
+    def timed(work: Callable[[], Any]) -> float:
+        """Seconds that `work` took."""
+        started = time.monotonic()
+        work()
+        return time.monotonic() - started
 
     def await_agreement(self, timeout: float) -> float:
         """Wait until every host agrees with every other; seconds that it took. WaitTimeout shows the last lack."""
-        started = time.monotonic()
         condition = Condition(self.disagreement)
-        until("every host sees every host up at its address", condition, timeout=timeout, every=0.2)
-        return time.monotonic() - started
+        what = "every host sees every host up at its address"
+        return self.timed(lambda: until(what, condition, timeout=timeout, every=0.2))
 
     def hints(self) -> dict[str, int]:
         """Hint files that wait, by the host_id they are for, over all hosts that answer."""
@@ -134,10 +133,13 @@ class Ring:
 
     def await_hints_drained(self, timeout: float) -> float:
         """Wait until no host holds hints for another; seconds that it took."""
-        started = time.monotonic()
-        condition = Condition(lambda: (lambda left: f"hints wait: {left}" if left else None)(self.hints()))
-        until("no hints wait", condition, timeout=timeout, every=0.3)
-        return time.monotonic() - started
+
+
+        def lack() -> str | None:
+            left = self.hints()
+            return f"hints wait for {left}" if left else None
+
+        return self.timed(lambda: until("no hints wait", Condition(lack), timeout=timeout, every=0.3))
 
 
 class Condition:

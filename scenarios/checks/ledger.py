@@ -90,11 +90,7 @@ def replicas_converged(
         return undecided(f"not every host of {listed(partial)} replicates every bucket: its rows prove nothing")
     buckets = _buckets(record.of(workload))
     exempt = _exempt(buckets, record.moment(exempt_before), exempt_seconds) if exempt_before else set()
-    reads = {
-        (str(item.host), item.key): item
-        for item in record.of(workload)
-        if item.f == "read" and item.outcome == "ok" and item.cl == NODE_LOCAL and item.stage == "final"
-    }
+    reads = _own_rows(record.of(workload))
     filled = sorted(key for key, bucket in buckets.items() if bucket.acked and key is not None)
     doubts = _unread_replicas(record, wanted, filled, reads)
     lacking = [
@@ -114,6 +110,15 @@ def replicas_converged(
         unit="rows missing",
         counts={"acked": acked, "replicas": len(wanted), "exempt": len(exempt), "reads": len(reads)},
     )
+
+
+def _own_rows(operations: Sequence[Operation]) -> dict[tuple[str, int | None], Operation]:
+    """The last final read of each host's own rows, by host_id and bucket."""
+    return {
+        (str(item.host), item.key): item
+        for item in operations
+        if item.f == "read" and item.outcome == "ok" and item.cl == NODE_LOCAL and item.stage == "final"
+    }
 
 
 def _buckets(operations: Sequence[Operation]) -> defaultdict[int | None, _Bucket]:

@@ -59,15 +59,7 @@ def served(
     """
     operations = _chosen(record, datacenter, consistency, which)
     end = max((item.returned or item.invoke for item in record.operations), default=0)
-    intervals = [_interval(record, item) for item in excused]
-    tally: Counter[str] = Counter()
-    errors: defaultdict[str, list[Operation]] = defaultdict(list)
-    for item in operations:
-        last = end if item.returned is None else item.returned
-        inside = any(item.started <= stop and last >= start for start, stop in intervals)
-        tally[f"{item.outcome} {'excused' if inside else 'outside'}"] += 1
-        if not inside and item.outcome != "ok":
-            errors[worker(item.process)].append(item)
+    tally, errors = _tallied(operations, [_interval(record, item) for item in excused], end)
     outside = sum(count for name, count in tally.items() if name.endswith("outside"))
     good = tally["ok outside"]
     share = {"share ok outside": good / outside} if outside else {}
@@ -109,19 +101,7 @@ def refused(
         for item in _chosen(record, datacenter, consistency, {"workload": workload, "kinds": kinds})
         if item.invoke > start and item.returned is not None and item.returned < stop
     ]
-    tally = Counter({"ok": "ok", "fail": "refused", "info": "timed out"}[item.outcome] for item in inside)
-    findings = [
-        Finding(
-            "served-in-cut",
-            item.process,
-            f"{item.process} in {item.dc} had a {consistency} {item.f} served inside {window}, "
-            f"{(item.invoke - start) / SECOND:.1f} s after it took effect",
-            item.invoke,
-            (item.as_json(),),
-        )
-        for item in inside
-        if item.outcome == "ok"
-    ]
+    findings = [_served_inside(item, window, start) for item in inside if item.outcome == "ok"]
     return conclude(
         findings,
         (),
@@ -134,7 +114,7 @@ def refused(
         limit=0,
         unit="operations",
         formula=f"sent after {window} took effect, returned before its recovery began",
-        counts=dict(tally),
+        counts=dict(Counter(_answer(item) for item in inside)),
     )
 
 
@@ -194,6 +174,37 @@ def _interval(record: Record, item: Excuse) -> tuple[int, int]:
     if "until" in item:
         return start, record.moment(item["until"]) + round(item.get("plus", 0.0) * SECOND)
     return start, start + round(item["seconds"] * SECOND)
+
+
+def _tallied(
+    operations: Iterable[Operation], excused: Sequence[tuple[int, int]], end: int
+) -> tuple[Counter[str], dict[str, list[Operation]]]:
+    """How many operations had which outcome in and outside the excused intervals; the errors outside by worker."""
+    tally: Counter[str] = Counter()
+    errors: defaultdict[str, list[Operation]] = defaultdict(list)
+    for item in operations:
+        last = end if item.returned is None else item.returned
+        inside = any(item.started <= stop and last >= start for start, stop in excused)
+        tally[f"{item.outcome} {'excused' if inside else 'outside'}"] += 1
+        if not inside and item.outcome != "ok":
+            errors[worker(item.process)].append(item)
+    return tally, errors
+
+
+def _answer(item: Operation) -> str:
+    """The word for an outcome inside a cut: a read that timed out has failed, but nobody refused it."""
+    if item.outcome == "ok":
+        return "ok"
+    timed_out = "time" in str((item.error or ("",))[0]).lower()
+    return "timed out" if timed_out or item.outcome == "info" else "refused"
+
+
+def _served_inside(item: Operation, window: str, start: int) -> Finding:
+    after = (item.invoke - start) / SECOND
+    detail = (
+        f"{item.process} in {item.dc} had a {item.cl} {item.f} served inside {window}, {after:.1f} s after its effect"
+    )
+    return Finding("served-in-cut", item.process, detail, item.invoke, (item.as_json(),))
 
 
 def _unserved(process: str, failed: Sequence[Operation]) -> Finding:

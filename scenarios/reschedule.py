@@ -1,0 +1,73 @@
+"""A pod is rescheduled: the host stays, its address does not."""
+
+from __future__ import annotations
+
+from clusters.cluster import ReschedulesPods
+from clusters.ring.limits import name_limit
+from clusters.ring.ring import Ring
+from scenarios.checks import (
+    append_log,
+    excuse,
+    monotonic_reads,
+    no_host_died,
+    no_lost_writes,
+    read_your_writes,
+    replicas_converged,
+    resolves,
+    ring_views,
+    same_identity,
+    served,
+    session_recovers,
+)
+from scenarios.faults.pod import PodReschedule
+from scenarios.run import Run
+from scenarios.scenario import Checks, scenario
+from scenarios.settling import agree_again, deliver_hints
+from scenarios.workloads.declared import LOCAL_QUORUM, Ledger, LwtLog, Probe, ProbeLane, Registers
+
+LANES = (ProbeLane("write", LOCAL_QUORUM, 20.0), ProbeLane("read", LOCAL_QUORUM, 20.0))
+
+
+@scenario("reschedule", requires=[ReschedulesPods])
+def reschedule(run: Run, ring: Ring) -> Checks:
+    """A pod killed and brought back on its volume with a new address is the same host with the same data.
+
+    Cassandra's identity is the host_id on the volume. Every other host must see only the new address within the
+    derived limit, the name must resolve to it in both clusters within ttl + cache + slack, sessions that were open
+    before must be served again, and nobody loses a write: RF is 3 per datacenter, two replicas stay up, hints bring
+    the third what it missed.
+    """
+    home, away = ring.datacenters
+    moved = PodReschedule(home.hosts[0])
+    limits = ring.limits
+
+    with run.load(Ledger(), Registers(), LwtLog(), Probe(LANES)):
+        run.hold("baseline")
+        with run.fault(moved) as fault:
+            run.phase("coming back")
+        agree_again(run, limits.restart)
+        run.hold("healed")
+    deliver_hints(run)
+    run.final_reads()
+
+    assert moved.old is not None and moved.new is not None
+    host_id = moved.host.host_id
+    change = {"host_id": host_id, "old": moved.old.address, "new": moved.new.address}
+    names = name_limit(ring.topology.clusters[0].dns)
+    window = excuse([fault, "inject"], seconds=limits.client_detection.seconds, why=limits.client_detection.formula)
+    since = [fault, "inject"]
+    return [
+        same_identity(moved.host.spec.pod, host_id, since),
+        ring_views(since, **limits.restart.as_json(), hosts=len(ring.hosts), address_changes=[change]),
+        resolves(since, **names.as_json()),
+        served(home.name, LOCAL_QUORUM, excused=[window], minimum=40),
+        served(away.name, LOCAL_QUORUM, minimum=40),
+        session_recovers(home.name, since, limits.client_detection.seconds),
+        session_recovers(away.name, since, limits.client_detection.seconds),
+        no_lost_writes(),
+        replicas_converged(),
+        monotonic_reads(),
+        read_your_writes(),
+        append_log(),
+        no_host_died(),
+    ]

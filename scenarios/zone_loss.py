@@ -1,0 +1,102 @@
+"""One zone goes dark; the service table of replica arithmetic must hold exactly."""
+
+from __future__ import annotations
+
+from clusters.cluster import CutsNetwork, StopsNodes
+from clusters.ring.ring import Condition, Ring
+from clusters.waiting import until
+from scenarios.checks import (
+    append_log,
+    excuse,
+    monotonic_reads,
+    no_host_died,
+    no_lost_writes,
+    read_your_writes,
+    refused,
+    replicas_converged,
+    served,
+)
+from scenarios.faults.zone import How, ZoneLoss
+from scenarios.run import Run
+from scenarios.scenario import Checks, scenario
+from scenarios.settling import agree_again, deliver_hints
+from scenarios.workloads.declared import (
+    ALL,
+    DEFAULT_LANES,
+    EACH_QUORUM,
+    LOCAL_QUORUM,
+    LOCAL_SERIAL,
+    QUORUM,
+    SERIAL,
+    Ledger,
+    LwtLog,
+    Probe,
+    Registers,
+)
+
+SERVED = (LOCAL_QUORUM, QUORUM, EACH_QUORUM, SERIAL, LOCAL_SERIAL)
+"""What one lost zone of one datacenter leaves (2 + 3 replicas): all but ALL; QUORUM and SERIAL need 4 of 6."""
+
+
+@scenario(
+    "zone-loss",
+    variants={"frozen": {"how": "frozen"}, "killed": {"how": "killed"}, "cut": {"how": "cut"}},
+    requires=[StopsNodes, CutsNetwork],
+)
+def zone_loss(run: Run, ring: Ring, how: How) -> Checks:
+    """Both datacenters keep serving every level but ALL while one zone is dark, and no acknowledged write is lost.
+
+    Racks are zones and RF is 3 per datacenter, so two replicas of every partition stay up. The outage is far shorter
+    than the hint window and the ring runs `commitlog_sync: group`, so what the lost host had acknowledged is on its
+    disk and hints bring the rest: no repair is run.
+    """
+    home, away = ring.datacenters
+    outage = ZoneLoss(home, home.zones[1], how)
+
+    with run.load(Ledger(), Registers(), LwtLog(), Probe(DEFAULT_LANES)):
+        run.hold("baseline")
+        with run.fault(outage) as fault:
+            run.wait_for("conviction", lambda limit: await_conviction(ring, outage, limit), ring.limits.conviction, timer=True)
+            dark = run.hold("zone dark", 6.0)
+        agree_again(run, ring.limits.reconnect)
+        healed = run.hold("healed", 6.0)
+    deliver_hints(run)
+    run.final_reads()
+
+    detection = excuse([fault, "inject"], until=dark, why=f"until conviction: {ring.limits.conviction.formula}")
+    returning = excuse([fault, "recover"], until=healed, why=f"until all agree: {ring.limits.reconnect.formula}")
+    outside = [detection, returning]
+    whole = excuse([fault, "inject"], until=healed, why="ALL needs every replica")
+    return [
+        served(away.name, LOCAL_QUORUM, minimum=40),
+        served(home.name, LOCAL_QUORUM, excused=outside, minimum=40),
+        *[
+            served(datacenter.name, level, excused=outside, minimum=10)
+            for datacenter in ring.datacenters
+            for level in SERVED[1:]
+        ],
+        *[served(datacenter.name, ALL, excused=[whole], minimum=5) for datacenter in ring.datacenters],
+        refused(ALL, fault),
+        no_lost_writes(),
+        replicas_converged(),
+        monotonic_reads(),
+        read_your_writes(),
+        append_log(),
+        no_host_died(),
+    ]
+
+
+def await_conviction(ring: Ring, outage: ZoneLoss, limit: float) -> float:
+    """Wait until every other host holds the zone's hosts for down; seconds that it took."""
+    lost = {host.host_id for host in outage.hosts}
+    others = [host for host in ring.hosts if host.host_id not in lost]
+
+    def lack() -> str | None:
+        for host, view in zip(others, ring.views(others), strict=True):
+            if isinstance(view, Exception):
+                return f"{host.spec.who} does not answer: {view}"
+            if not lost <= set(view.down):
+                return f"{host.spec.who} still holds {outage.name}'s hosts for up"
+        return None
+
+    return ring.timed(lambda: until("the zone's hosts are held for down", Condition(lack), timeout=limit, every=0.2))
