@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from clusters.network import NetworkOps
+from clusters.network import NetworkOps, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +115,16 @@ class Cluster(Protocol):
 
     name: str
 
-    def nodes(self) -> list[Node]:
+    def nodes(self) -> Sequence[Node]:
         """All nodes."""
 
     def pod(self, name: str) -> Pod:
-        """The pod of that name; LookupError when there is none."""
+        """The pod of that name; its state() raises LookupError when there is none."""
 
     def create_pod(self, spec: PodSpec) -> Pod:
         """Create and start a pod."""
 
-    def states(self) -> list[PodState]:
+    def states(self) -> Sequence[PodState]:
         """All pods as they are now."""
 
     def dns(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,7 +160,7 @@ class StopsNodes(Protocol):
 class CutsNetwork(Protocol):
     """Ability: rules on the routers that carry traffic between zones and between clusters."""
 
-    def zone_cut(self, zone: str) -> list[tuple[NetworkOps, Any]]:
+    def zone_cut(self, zone: str) -> Sequence[tuple[NetworkOps, Rule]]:
         """Router and rule pairs that together separate a zone from everything else."""
 
 

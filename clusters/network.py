@@ -14,6 +14,8 @@ PROTOCOL = 82
 in iproute2's rt_protos."""
 
 Verb = Literal["blackhole", "prohibit", "unreachable"]
+Transport = Literal["tcp", "udp"]
+Kind = Literal["unicast", "blackhole", "unreachable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Rule:
     iif: str | None = None
     source: str | None = None
     destination: str | None = None
-    protocol: Literal["tcp", "udp"] | None = None
+    protocol: Transport | None = None
     port: int | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -44,7 +46,7 @@ class Route:
     destination: str
     via: str | None = None
     device: str | None = None
-    kind: Literal["unicast", "blackhole", "unreachable"] = "unicast"
+    kind: Kind = "unicast"
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, for the wire and for the journal."""
@@ -78,10 +80,10 @@ class NetworkOps(Protocol):
         """All routes of the main table."""
 
     def add_route(self, route: Route) -> None:
-        """The route stands when this returns."""
+        """The route stands when this returns; adding it twice is an error."""
 
     def delete_route(self, route: Route) -> None:
-        """Exactly this route is gone when this returns."""
+        """Exactly this route is gone when this returns; a missing one is an error."""
 
     def links(self) -> list[Link]:
         """All interfaces with their packet counters."""

@@ -2,7 +2,8 @@
 
 As a server it says who it is, which source address it saw, and echoes what it was sent, so that "reachable" always
 means "the right one answered". As an agent it reads one JSON request per line on standard input and answers each with
-one JSON line that carries the number in the request's `request`; requests run side by side. It ends when its standard input closes.
+one JSON line that carries the number in the request's `request`; requests run side by side. It ends when its
+standard input closes.
 """
 
 from __future__ import annotations
@@ -130,16 +131,16 @@ def cql_open(link: socket.socket) -> None:
         raise ConnectionError(f"CQL start-up answered with opcode {opcode}")
 
 
-def cql_rows(link: socket.socket, statement: str) -> list[Json]:
+def cql_rows(link: socket.socket, statement: str, consistency: int = ONE) -> list[Json]:
     """The rows of a `SELECT JSON ...`, whose only column is text."""
     text = statement.encode()
-    link.sendall(cql_frame(CQL_QUERY, struct.pack("!i", len(text)) + text + struct.pack("!HB", ONE, 0)))
+    link.sendall(cql_frame(CQL_QUERY, struct.pack("!i", len(text)) + text + struct.pack("!HB", consistency, 0)))
     opcode, body = cql_answer(link)
     if opcode == CQL_ERROR:
         length = struct.unpack_from("!H", body, 4)[0]
         raise ConnectionError(f"CQL error: {body[6 : 6 + length].decode()}")
     kind, flags, columns = struct.unpack_from("!iii", body, 0)
-    if opcode != CQL_RESULT or kind != 2 or columns != 1 or not flags & 1:  # noqa: PLR2004  2: rows
+    if opcode != CQL_RESULT or kind != 2 or columns != 1 or not flags & 1:  # 2: rows
         raise ConnectionError("CQL answered something other than rows of one JSON column")
     place = 12
     for _name in ("keyspace", "table", "column"):
@@ -170,7 +171,7 @@ def reach(target: Json) -> Json:
                 cql_open(link)
                 result["answered"] = cql_rows(link, "SELECT JSON host_id FROM system.local")[0]["host_id"]
             result["ok"] = True
-    except (OSError, ValueError, LookupError) as error:
+    except (OSError, ValueError, LookupError, struct.error) as error:
         result["error"] = f"{type(error).__name__}: {error}"
     result["seconds"] = round(time.monotonic() - started, 4)
     return result
@@ -195,7 +196,8 @@ def query(request: Json) -> Json:
     with socket.create_connection((request["address"], request.get("port", 9042)), request["timeout"]) as link:
         link.settimeout(request["timeout"])
         cql_open(link)
-        return {"rows": [cql_rows(link, statement) for statement in request["statements"]]}
+        level = request.get("consistency", ONE)
+        return {"rows": [cql_rows(link, statement, level) for statement in request["statements"]]}
 
 
 def tail(request: Json) -> Json:
@@ -209,6 +211,12 @@ def tail(request: Json) -> Json:
     return {"offset": request["offset"] + len(whole), "lines": [line for line in lines if pattern.search(line)]}
 
 
+def names_in(request: Json) -> Json:
+    """Names of the files in a folder that end with ``suffix``; none when there is no such folder."""
+    folder = Path(request["path"])
+    return {"names": sorted(path.name for path in folder.glob("*" + request["suffix"]))}
+
+
 def perform(request: Json, pool: ThreadPoolExecutor) -> Json:
     """The answer to one request of the agent's standard input."""
     do = request["do"]
@@ -220,6 +228,8 @@ def perform(request: Json, pool: ThreadPoolExecutor) -> Json:
         return query(request)
     if do == "tail":
         return tail(request)
+    if do == "names_in":
+        return names_in(request)
     if do == "cast":
         return cast(request)
     if do == "heard":
@@ -230,7 +240,7 @@ def perform(request: Json, pool: ThreadPoolExecutor) -> Json:
 def main() -> int:
     """Serve and answer until standard input closes."""
     identity: Json = json.loads(Path(sys.argv[1]).read_text())
-    port = int(sys.argv[2]) if len(sys.argv) > 2 else PORT  # noqa: PLR2004
+    port = int(sys.argv[2]) if len(sys.argv) > 2 else PORT
     serve(identity, port)
     listen(port)
     lock = threading.Lock()
@@ -240,7 +250,7 @@ def main() -> int:
         answer: Json = {"request": request.get("request"), "ok": True}
         try:
             answer.update(perform(request, inner))
-        except (OSError, ValueError, LookupError) as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, the caller must hear it and not wait for silence
             answer.update({"ok": False, "error": f"{type(error).__name__}: {error}"})
         with lock:
             sys.stdout.write(json.dumps(answer) + "\n")

@@ -60,6 +60,10 @@ def baseline(run: Run, ring: Ring) -> Checks:
         reachable("matrix", PORTS),
         echoes(SIZES, "matrix"),
         unreachable("storage port blocked", STORAGE_PORT, blocked.target.spec.pod),
-        *[served(datacenter.name, level, minimum=30) for datacenter in ring.datacenters for level in (EACH_QUORUM, ALL)],
+        *[
+            served(datacenter.name, level, minimum=30)
+            for datacenter in ring.datacenters
+            for level in (EACH_QUORUM, ALL)
+        ],
         no_host_died(),
     ]

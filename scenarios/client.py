@@ -170,8 +170,7 @@ class Client:
 
     def _schema(self, command: Event) -> Event:
         replication, read_repair = command.get("replication") or {}, command.get("read_repair", "BLOCKING")
-        for cql in tables.statements(self._place.keyspace, replication, read_repair):
-            self._session.define(cql)
+        self._session.define(tables.statements(self._place.keyspace, replication, read_repair))
         for operation in plan.first_rows(self._place, self.spec.workloads):
             self._prepare(operation)
         return {"event": "schema", "keyspace": self._place.keyspace, "tables": sorted(tables.COLUMNS)}

@@ -1,4 +1,4 @@
-"""Conducting one scenario on one ring: its folder, its function, its end whatever happens, its verdict from the files."""
+"""Conducting one scenario: its folder, its function, its end whatever happens, its verdict from the files."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from clusters.errors import FaultIneffective, RingproofError, WaitTimeout
+from clusters.errors import CleanupFailed, FaultIneffective, RingproofError, WaitTimeout
+from clusters.lab.provider import Lab
 from clusters.lab.wire import LabGone
 from clusters.ring.ring import Ring
+from clusters.ring.standing import StandingRing
+from clusters.topology import Topology
 from scenarios.checks import CheckData, completed
 from scenarios.judge import judge_scenario
-from scenarios.run import Run, Tell
+from scenarios.run import Notebook, Run, Tell
 from scenarios.scenario import Scenario
 from scenarios.verdict import ScenarioVerdict
+
+BROKEN = (RingproofError, OSError, LookupError, ValueError, TypeError, AssertionError)
+"""What a scenario may end with; anything else is a defect of the suite and surfaces."""
 
 
 def scenario_id(scenario: Scenario, variant: str, topology: str) -> str:
@@ -77,7 +83,7 @@ def conduct(
     checks: Sequence[CheckData] = []
     try:
         checks = scenario.function(run, ring, **scenario.variants[variant])
-    except (RingproofError, OSError, LookupError, ValueError, TypeError, AssertionError) as error:
+    except BROKEN as error:
         _record_failure(run, error)
         if isinstance(error, LabGone):
             raise
@@ -91,13 +97,64 @@ def conduct(
     return judge_scenario(folder)
 
 
+def conduct_without_ring(
+    scenario: Scenario, folder: Path, *, run_id: str, seed: int, tell: Tell = lambda _what, _facts: None
+) -> ScenarioVerdict:
+    """As conduct, for a scenario that makes the clusters it needs; whatever labs it started end with it."""
+    facts = {
+        "schema": 1,
+        "scenario": scenario.name,
+        "variant": "",
+        "id": scenario.name,
+        "topology": scenario.name,
+        "promise": scenario.promise,
+        "explanation": scenario.explanation,
+        "provider": "lab",
+        "seed": seed,
+        "faults": [],
+    }
+    book = Notebook(folder, facts, tell)
+    checks: Sequence[CheckData] = []
+    labs: list[StandingRing] = []
+
+    def start_lab(topology: Topology) -> Lab:
+        labs.append(StandingRing(topology, folder / "lab", f"{run_id}/{scenario.name}"))
+        return labs[-1].lab()
+
+    try:
+        checks = scenario.function(book, start_lab)
+    except BROKEN as error:
+        _record_failure(book, error)
+    except BaseException as error:
+        _record_failure(book, error)
+        raise
+    finally:
+        problems = _end(labs)
+        write_checks(folder, [*checks, completed()])
+        detail = "; ".join([f"{len(labs)} labs ended with their keepers", *problems])
+        book.event("cleanup", ok=not problems, detail=detail)
+        book.close()
+    return judge_scenario(folder)
+
+
+def _end(labs: Sequence[StandingRing]) -> list[str]:
+    problems: list[str] = []
+    for lab in labs:
+        try:
+            lab.close()
+        except CleanupFailed as error:
+            problems.append(str(error))
+    return problems
+
+
 def write_checks(folder: Path, checks: Sequence[CheckData]) -> None:
     """Write checks.json."""
     (folder / "checks.json").write_text(json.dumps([check.as_json() for check in checks], indent=1, sort_keys=True))
 
 
-def _record_failure(run: Run, error: BaseException) -> None:
-    kind = "late" if isinstance(error, WaitTimeout) else "ineffective" if isinstance(error, FaultIneffective) else "broken"
+def _record_failure(run: Notebook, error: BaseException) -> None:
+    kinds: dict[type[BaseException], str] = {WaitTimeout: "late", FaultIneffective: "ineffective"}
+    kind = next((word for known, word in kinds.items() if isinstance(error, known)), "broken")
     where = traceback.extract_tb(error.__traceback__)[-1]
     run.event(
         "error",

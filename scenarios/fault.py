@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from scenarios.run import Run
+Stage_contra = TypeVar("Stage_contra", contravariant=True)
+"""What the fault is given to act and look through: scenarios.run.Run, which therefore may know faults."""
 
 
-class Fault(Protocol):
+class Fault(Protocol[Stage_contra]):
     """One thing that is done to the place, from when to when.
 
     `precheck` raises when the fault cannot bite here. `inject` acts through `run.acts`, which writes the journal.
@@ -16,19 +16,21 @@ class Fault(Protocol):
     back exactly what was added. `await_recovery` returns the evidence that the effect is gone.
     """
 
-    name: str
+    @property
+    def name(self) -> str:
+        """As reports call it; the same for the whole life."""
 
-    def precheck(self, run: Run) -> None:
+    def precheck(self, run: Stage_contra) -> None:
         """Raise when this fault makes no sense on this ring now."""
 
-    def inject(self, run: Run) -> None:
+    def inject(self, run: Stage_contra) -> None:
         """Do it."""
 
-    def await_effect(self, run: Run) -> str:
+    def await_effect(self, run: Stage_contra) -> str:
         """Prove that it bit."""
 
-    def recover(self, run: Run) -> None:
+    def recover(self, run: Stage_contra) -> None:
         """Undo it."""
 
-    def await_recovery(self, run: Run) -> str:
+    def await_recovery(self, run: Stage_contra) -> str:
         """Prove that it is gone."""

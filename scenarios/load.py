@@ -101,7 +101,8 @@ class Load:
         path.write_text(json.dumps(spec, indent=1))
         pod = self.ring.clusters.cluster(datacenter.cluster.name).pod("client")
         talk = pod.spawn(name, [sys.executable, "-m", "scenarios.client", str(path.resolve())])
-        return Client(datacenter, talk, self.ring.folder / "hosts" / f"{datacenter.cluster.name}-client" / f"{name}.err")
+        logs = self.ring.folder / "hosts" / f"{datacenter.cluster.name}-client"
+        return Client(datacenter, talk, logs / f"{name}.err")
 
     def start(self) -> None:
         """Begin the traffic."""

@@ -38,10 +38,18 @@ class Observer:
         """Begin to watch."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """End after the look that is under way; raises what made the observer fail."""
+    def leave(self) -> None:
+        """Begin no further look; stop() waits for the one that is under way."""
         self._stop.set()
+
+    def stop(self) -> None:
+        """End after the look that is under way; raises what made the observer fail, or TimeoutError when it hangs."""
+        self.leave()
+        if self._thread.ident is None:
+            return  # never started
         self._thread.join(LOST_PATIENCE)
+        if self._thread.is_alive():
+            raise TimeoutError(f"{self._thread.name}: a look has not ended after {LOST_PATIENCE:g} s")
         if self.failure is not None:
             raise self.failure
 
@@ -99,7 +107,7 @@ def record_names(cluster: LabCluster, ring: Ring, out: JsonLines, hosts: Sequenc
     asked = list(ring.hosts if hosts is None else hosts)
     dns = cluster.spec.dns
     timeout = longest_resolution(dns) * 2
-    answer = cluster.pod("client").probe({"do": "resolve", "names": [host.spec.name for host in asked]}, timeout)
+    answer = cluster.pod("client").probe({"do": "resolve", "names": [f"{host.spec.name}." for host in asked]}, timeout)
     expected = ring.addresses()
     for host, result in zip(asked, answer["results"], strict=True):
         rcode = result["rcode"]
@@ -137,7 +145,8 @@ def record_pods(ring: Ring, out: JsonLines) -> None:
 def copy_pod_changes(ring: Ring, since: int, out: JsonLines) -> list[dict[str, Any]]:
     """Copy the lab's own records of pod changes from `since` on; returns them."""
     path = ring.folder / "pods.jsonl"
-    lines = path.read_text().splitlines() if path.exists() else []
+    text = path.read_text() if path.exists() else ""
+    lines = text[: text.rfind("\n") + 1].splitlines()  # the lab may be writing the last one
     changes: list[dict[str, Any]] = [change for change in map(json.loads, lines) if change["t"] >= since]
     for change in changes:
         change["pod"] = change.pop("name")

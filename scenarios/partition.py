@@ -19,7 +19,7 @@ from scenarios.checks import (
 from scenarios.faults.partition import Partition
 from scenarios.run import Run
 from scenarios.scenario import Checks, scenario
-from scenarios.settling import agree_again, deliver_hints
+from scenarios.settling import agree_again, answer_again, deliver_hints
 from scenarios.workloads.declared import (
     EACH_QUORUM,
     LOCAL_QUORUM,
@@ -36,9 +36,9 @@ from scenarios.workloads.declared import (
 LANES = (
     ProbeLane("write", LOCAL_QUORUM, 20.0),
     ProbeLane("read", LOCAL_QUORUM, 20.0),
-    ProbeLane("write", QUORUM, 5.0),
-    ProbeLane("read", QUORUM, 5.0),
-    ProbeLane("write", EACH_QUORUM, 5.0),
+    ProbeLane("write", QUORUM, 2.0),
+    ProbeLane("read", QUORUM, 2.0),
+    ProbeLane("write", EACH_QUORUM, 2.0),
     ProbeLane("cas", SERIAL, 2.0),
     ProbeLane("cas", LOCAL_SERIAL, 2.0),
 )
@@ -65,6 +65,7 @@ def partition(run: Run, ring: Ring, *, one_way: bool) -> Checks:
         with run.fault(cut) as fault:
             run.hold("cut", CUT_SECONDS)
         agree_again(run, ring.limits.reconnect)
+        answer_again(run)
         healed = run.hold("healed")
     deliver_hints(run)
     run.final_reads()

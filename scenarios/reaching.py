@@ -75,8 +75,14 @@ def _target(state: PodState, port: int, size: int) -> Json:
     return {"address": state.address, "port": port, "kind": KINDS[port], "bytes": size, "timeout": PROBE_SECONDS}
 
 
+def answers_of(pod: Pod, addresses: Sequence[str], port: int, timeout: float = PROBE_SECONDS) -> list[Json]:
+    """One question from one pod to each of the addresses, all at once; the answers in their order."""
+    kind = KINDS[port]
+    targets = [{"address": address, "port": port, "kind": kind, "bytes": 0, "timeout": timeout} for address in addresses]
+    results: list[Json] = pod.probe({"do": "reach", "targets": targets}, timeout * 2 + 5)["results"]
+    return results
+
+
 def answers(pod: Pod, address: str, port: int, timeout: float = PROBE_SECONDS) -> Json:
     """One question from one pod to one address."""
-    target = {"address": address, "port": port, "kind": KINDS[port], "bytes": 0, "timeout": timeout}
-    result: Json = pod.probe({"do": "reach", "targets": [target]}, timeout + 5)["results"][0]
-    return result
+    return answers_of(pod, [address], port, timeout)[0]

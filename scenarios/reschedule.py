@@ -6,6 +6,7 @@ from clusters.cluster import ReschedulesPods
 from clusters.ring.limits import name_limit
 from clusters.ring.ring import Ring
 from scenarios.checks import (
+    AddressChange,
     append_log,
     excuse,
     monotonic_reads,
@@ -34,8 +35,12 @@ def reschedule(run: Run, ring: Ring) -> Checks:
 
     Cassandra's identity is the host_id on the volume. Every other host must see only the new address within the
     derived limit, the name must resolve to it in both clusters within ttl + cache + slack, sessions that were open
-    before must be served again, and nobody loses a write: RF is 3 per datacenter, two replicas stay up, hints bring
-    the third what it missed.
+    before must be served again, and nobody loses a write: RF is 3 per datacenter and two replicas stay up.
+
+    What the moved host must hold by itself afterwards is what was acknowledged before the kill and after its return.
+    Writes in between are not asserted there: a write that was sent to the old address and times out after the others
+    have let go of that address gets no hint (measured on 5.0.9: 82 rows of the last 3 s before the switch, from every
+    coordinator), so only repair brings them. They are counted.
     """
     home, away = ring.datacenters
     moved = PodReschedule(home.hosts[0])
@@ -50,9 +55,10 @@ def reschedule(run: Run, ring: Ring) -> Checks:
     deliver_hints(run)
     run.final_reads()
 
-    assert moved.old is not None and moved.new is not None
+    assert moved.old is not None
+    assert moved.new is not None
     host_id = moved.host.host_id
-    change = {"host_id": host_id, "old": moved.old.address, "new": moved.new.address}
+    change: AddressChange = {"host_id": host_id, "old": moved.old.address, "new": moved.new.address}
     names = name_limit(ring.topology.clusters[0].dns)
     window = excuse([fault, "inject"], seconds=limits.client_detection.seconds, why=limits.client_detection.formula)
     since = [fault, "inject"]
@@ -62,10 +68,10 @@ def reschedule(run: Run, ring: Ring) -> Checks:
         resolves(since, **names.as_json()),
         served(home.name, LOCAL_QUORUM, excused=[window], minimum=40),
         served(away.name, LOCAL_QUORUM, minimum=40),
-        session_recovers(home.name, since, limits.client_detection.seconds),
-        session_recovers(away.name, since, limits.client_detection.seconds),
+        session_recovers(home.name, since, limits.client_detection.seconds, workload="ledger"),
+        session_recovers(away.name, since, limits.client_detection.seconds, workload="ledger"),
         no_lost_writes(),
-        replicas_converged(),
+        replicas_converged(exempt_before=[fault, "recovered"], exempt_seconds=run.seconds_between(fault)),
         monotonic_reads(),
         read_your_writes(),
         append_log(),

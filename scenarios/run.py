@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from clusters.errors import FaultIneffective, WaitTimeout
+from clusters.errors import CleanupFailed, WaitTimeout
 from clusters.journal import Journal
 from clusters.ring.limits import Limit
 from clusters.ring.ring import Ring
@@ -17,7 +17,7 @@ from clusters.undo import Acts
 from clusters.waiting import pause
 from scenarios import observers, reaching
 from scenarios.fault import Fault
-from scenarios.history import JsonLines
+from scenarios.history import SECOND, JsonLines
 from scenarios.load import Load
 from scenarios.observers import Observer
 from scenarios.workloads.declared import Declared
@@ -40,6 +40,7 @@ class Notebook:
         self.events = JsonLines(folder / "events.jsonl", "run")
         self.observations = JsonLines(folder / "observations.jsonl", "observers")
         self.tell = tell
+        self._states: dict[tuple[str, str], int] = {}
         self.save_facts()
 
     def save_facts(self) -> None:
@@ -49,6 +50,8 @@ class Notebook:
     def event(self, event: str, **fields: Any) -> None:
         """Record and show one event."""
         record = {"t": time.monotonic_ns(), "event": event, **fields}
+        if event == "fault":
+            self._states[fields["id"], fields["state"]] = record["t"]
         self.events.append(record)
         self.tell(event, fields)
 
@@ -74,7 +77,9 @@ class Notebook:
 class Run(Notebook):
     """What a scenario function is given: phases, load, faults, waits and observers on one ring."""
 
-    def __init__(self, folder: Path, ring: Ring, facts: dict[str, Any], tell: Tell = lambda _what, _facts: None) -> None:
+    def __init__(
+        self, folder: Path, ring: Ring, facts: dict[str, Any], tell: Tell = lambda _what, _facts: None
+    ) -> None:
         super().__init__(folder, facts, tell)
         self.ring = ring
         self.acts = Acts(ring.clusters, Journal(ring.folder / "journal.jsonl"))
@@ -158,7 +163,7 @@ class Run(Notebook):
     # faults
 
     @contextmanager
-    def fault(self, fault: Fault) -> Iterator[str]:
+    def fault(self, fault: Fault[Run]) -> Iterator[str]:
         """The fault is in effect while the block runs; proof of effect and of recovery are recorded."""
         identity = f"F{len(self.facts['faults']) + 1}"
         self.facts["faults"].append(identity)
@@ -166,19 +171,30 @@ class Run(Notebook):
         fault.precheck(self)
         self.event("fault", id=identity, name=fault.name, state="inject")
         try:
-            fault.inject(self)
-            self.event("fault", id=identity, state="effective", evidence=fault.await_effect(self))
+            self._bring_about(fault, identity)
             yield identity
-        except FaultIneffective as error:
-            self.event("fault", id=identity, state="error", detail=str(error))
+        except Exception:
             self._take_back(fault, identity)
             raise
-        except BaseException:
-            self._take_back(fault, identity)
+        except BaseException:  # interrupted: nobody will look, so nobody waits for the proof
+            self.event("fault", id=identity, state="recover")
+            fault.recover(self)
             raise
         self._take_back(fault, identity)
 
-    def _take_back(self, fault: Fault, identity: str) -> None:
+    def _bring_about(self, fault: Fault[Run], identity: str) -> None:
+        try:
+            fault.inject(self)
+            self.event("fault", id=identity, state="effective", evidence=fault.await_effect(self))
+        except Exception as error:
+            self.event("fault", id=identity, state="error", detail=str(error))
+            raise
+
+    def seconds_between(self, identity: str, first: str = "inject", last: str = "recovered") -> float:
+        """Seconds between two states of a fault that has been through both."""
+        return (self._states[identity, last] - self._states[identity, first]) / SECOND
+
+    def _take_back(self, fault: Fault[Run], identity: str) -> None:
         self.event("fault", id=identity, state="recover")
         fault.recover(self)
         self.event("fault", id=identity, state="recovered", evidence=fault.await_recovery(self))
@@ -191,12 +207,17 @@ class Run(Notebook):
         if self._load is not None:
             self._load.close()
         for observer in self._observers:
+            observer.leave()
+        for observer in self._observers:
             try:
                 observer.stop()
             except Exception as error:  # noqa: BLE001  told in the clean-up event and judged there
                 problems.append(f"observer failed: {error}")
         left = len(self.acts.journal.open())
-        self.acts.undo_all()
+        try:
+            self.acts.undo_all()
+        except CleanupFailed as error:
+            problems.append(str(error))
         self._tell_deaths()
         detail = "; ".join([f"{left} entries left in the journal", *problems])
         self.event("cleanup", ok=not left and not problems, detail=detail)

@@ -121,7 +121,7 @@ def cluster_of(
         idle_heartbeat_timeout=HEARTBEAT,
         connect_timeout=CONNECT_TIMEOUT,
         control_connection_timeout=10,
-        max_schema_agreement_wait=AGREEMENT_TIMEOUT,
+        max_schema_agreement_wait=0,  # Session.define waits itself, once
         executor_threads=8,
         status_event_refresh_window=1,
         topology_event_refresh_window=2,
@@ -193,11 +193,16 @@ class Session:
             lambda error: done(_reply(future, error=error)),
         )
 
-    def define(self, cql: str) -> None:
-        """Change the schema; returns when all hosts that are up agree, else raises ProvisionFailed."""
-        self.session.execute(cql, timeout=AGREEMENT_TIMEOUT)
+    def define(self, statements: Sequence[str]) -> None:
+        """Change the schema; returns when all hosts that are up agree, else raises ProvisionFailed.
+
+        All statements go to one coordinator, which orders them, so agreement is waited for once, after the last.
+        """
+        coordinator = self.cluster.metadata.get_host(self.cluster.contact_points[0])
+        for cql in statements:
+            self.session.execute(cql, timeout=AGREEMENT_TIMEOUT, host=coordinator)
         if not self.cluster.control_connection.wait_for_schema_agreement(wait_time=AGREEMENT_TIMEOUT):
-            raise ProvisionFailed(f"no schema agreement {AGREEMENT_TIMEOUT} s after {cql!r}: is a host out of reach?")
+            raise ProvisionFailed(f"no schema agreement after {AGREEMENT_TIMEOUT} s: is a host out of reach?")
 
     def close(self) -> None:
         """Close every connection."""

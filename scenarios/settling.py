@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from clusters.ring.limits import Limit
+from clusters.ring.ring import Condition
+from clusters.waiting import until
 from scenarios.run import Run
 
 
@@ -11,7 +13,31 @@ def agree_again(run: Run, limit: Limit) -> None:
     run.wait_for("every host sees every host up", run.ring.await_agreement, limit)
 
 
+def answer_again(run: Run) -> None:
+    """Every host, as coordinator, has an answer of every replica: connections across a healed cut work again.
+
+    A short cut is over before anybody is called down, so views alone do not tell when requests get through.
+    """
+    ring = run.ring
+    table = f"{run.facts['keyspace']}.probe"
+
+    def lack() -> str | None:
+        for host, said in zip(ring.hosts, ring.each(lambda host: host.reads_at_all(table)), strict=True):
+            if said is not None:
+                return f"{host.spec.who}: {said}"
+        return None
+
+    what = "every host reads at ALL"
+    run.wait_for(what, lambda most: ring.timed(lambda: until(what, Condition(lack), timeout=most)), ring.limits.reconnect)
+
+
 def deliver_hints(run: Run) -> None:
-    """No host holds hints for another; the dispatch period itself is a timer of Cassandra."""
+    """No host holds hints for another.
+
+    A hint is written when a write has timed out at its coordinator, and is listed once it is flushed: before that the
+    list is empty and says nothing. Both are timers of Cassandra, as is the period of the dispatcher.
+    """
+    limits = run.ring.limits
+    run.hold("hints are written", limits.hints_written.seconds)
     run.phase("hints")
-    run.wait_for("hints delivered", run.ring.await_hints_drained, run.ring.limits.hints, timer=True)
+    run.wait_for("hints delivered", run.ring.await_hints_drained, limits.hints, timer=True)

@@ -56,7 +56,8 @@ def zone_loss(run: Run, ring: Ring, how: How) -> Checks:
     with run.load(Ledger(), Registers(), LwtLog(), Probe(DEFAULT_LANES)):
         run.hold("baseline")
         with run.fault(outage) as fault:
-            run.wait_for("conviction", lambda limit: await_conviction(ring, outage, limit), ring.limits.conviction, timer=True)
+            conviction = ring.limits.conviction
+            run.wait_for("conviction", lambda limit: await_conviction(ring, outage, limit), conviction, timer=True)
             dark = run.hold("zone dark", 6.0)
         agree_again(run, ring.limits.reconnect)
         healed = run.hold("healed", 6.0)

@@ -36,8 +36,8 @@ class FakeSession:
         else:
             done(self.replies.popleft() if self.replies else OK)
 
-    def define(self, cql: str) -> None:
-        self.defined.append(cql)
+    def define(self, statements: list[str]) -> None:
+        self.defined.extend(statements)
 
     def hosts(self):
         return [SimpleNamespace(host_id="h1", endpoint=SimpleNamespace(address="10.0.0.1"), datacenter="east")]

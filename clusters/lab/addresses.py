@@ -29,7 +29,7 @@ class AddressPool:
         if address in self._used:
             raise ProvisionFailed(f"address {address} is in use by a live pod")
         if not self.holds(address):
-            raise ProvisionFailed(f"address {address} is not in the node's pod range {self.subnet}")
+            raise ProvisionFailed(f"address {address} is not one of a pod in the node's pod range {self.subnet}")
         if address in self._released:
             self._released.remove(address)
         return address
@@ -45,10 +45,12 @@ class AddressPool:
         return self._released.pop(0)
 
     def holds(self, address: str) -> bool:
-        """Whether the address lies in this subnet."""
-        return IPv4Address(address) in self.subnet
+        """Whether the address is one that a pod in this subnet may have."""
+        place = int(IPv4Address(address)) - int(self.subnet.network_address)
+        return FIRST_HOST <= place < self.subnet.num_addresses - 1
 
     def give_back(self, address: str) -> None:
-        """The pod that held it is gone."""
-        self._used.discard(address)
-        self._released.append(address)
+        """The pod that held it is gone; an address that nobody held is left alone."""
+        if address in self._used:
+            self._used.remove(address)
+            self._released.append(address)

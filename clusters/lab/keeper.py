@@ -2,7 +2,8 @@
 
 It enters a user, mount, PID, network, UTS and IPC namespace, forks the supervisor as PID 1 of it, and waits. The lab
 ends when the lifeline (held by whoever started the keeper) closes, or when the keeper dies by any signal: the
-supervisor reads a pipe whose only writer is the keeper. When PID 1 ends, the kernel ends everything else.
+supervisor reads a pipe whose only writer is the keeper. When PID 1 ends, the kernel kills everything else in its PID
+namespace, frozen or not, and mounts and interfaces go with the last process.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ import json
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
+from typing import Any
 
 from clusters.lab import kernel
+from clusters.lab.supervisor import serve
 
 
 def enter_namespaces() -> None:
@@ -42,6 +46,21 @@ def prepare_mounts(scratch: Path) -> None:
     kernel.mount("tmpfs", str(scratch), "tmpfs", 0, "mode=755")
 
 
+def supervise(config: dict[str, Any], listening: int, lifelines: tuple[int, ...]) -> None:
+    """Be PID 1 of the lab. Never returns: neither to the keeper's code nor to an exit that waits for threads."""
+    code = 1
+    try:
+        kernel.die_with_parent(signal.SIGKILL)
+        prepare_mounts(Path(config["folder"]) / "scratch")
+        serve(config, listening, lifelines)
+        code = 0
+    except BaseException:  # noqa: BLE001  the process ends here; the log is all that is left of it
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
 def main() -> int:
     """Run one lab until its lifeline closes; the exit code is the supervisor's."""
     config = json.loads(Path(sys.argv[1]).read_text())
@@ -51,12 +70,7 @@ def main() -> int:
     child = os.fork()
     if child == 0:
         os.close(hold)
-        kernel.die_with_parent(signal.SIGKILL)
-        prepare_mounts(Path(config["folder"]) / "scratch")
-        from clusters.lab.supervisor import serve  # after the fork: the keeper itself stays small  # noqa: PLC0415
-
-        serve(config, listening, (lifeline, alive))
-        os._exit(0)
+        supervise(config, listening, (lifeline, alive))
     os.close(alive)
     os.close(listening)
     os.close(lifeline)

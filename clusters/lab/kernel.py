@@ -98,12 +98,27 @@ def within_network(name: str, work: Callable[[], T]) -> T:
     return in_own_thread(body)
 
 
+def visit_network(name: str, work: Callable[[], T]) -> T:
+    """Run ``work`` in this very thread, which is in the namespace ``name`` meanwhile: for what stays with a thread."""
+    with Path("/proc/thread-self/ns/net").open() as home, (NETNS / name).open() as there:
+        _checked(_libc.setns(there.fileno(), CLONE_NEWNET), f"setns {name}")
+        try:
+            return work()
+        finally:
+            _checked(_libc.setns(home.fileno(), CLONE_NEWNET), "setns back")
+
+
 def set_forwarding(name: str) -> None:
-    """Make the namespace a router: forwards IPv4, accepts asymmetric paths, sends no redirects."""
+    """Make the namespace a router: forwards IPv4, accepts asymmetric paths, sends no redirects.
+
+    What it cannot deliver it answers "unreachable" up to five times at once and once per second (net/ipv4/route.c,
+    ip_rt_error_burst); the second limit of the kernel, icmp_ratelimit, which would halve that, is off.
+    """
 
     def body() -> None:
         base = Path("/proc/sys/net/ipv4")
         (base / "ip_forward").write_text("1")
+        (base / "icmp_ratelimit").write_text("0")
         for key in ("rp_filter", "send_redirects"):
             for scope in ("all", "default"):
                 (base / "conf" / scope / key).write_text("0")

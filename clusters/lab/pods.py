@@ -60,6 +60,7 @@ class LivePod:
     state: str = "created"
     reason: str = ""
     restarts: int = 0
+    doublings: int = 0
     exit_code: int | None = None
     main: int | None = None
     held: bool = False
@@ -126,6 +127,7 @@ class LivePod:
             else:
                 wait = self._back_off()
                 self.restarts += 1
+                self.doublings += 1
                 self.state, self.reason = "waiting", f"exit {code}, restart in {wait:g} s"
                 self.timer = threading.Timer(wait, self.start_main)
                 self.timer.daemon = True
@@ -134,9 +136,9 @@ class LivePod:
 
     def _back_off(self) -> float:
         if time.monotonic() - self.started > STABLE_SECONDS:
-            self.restarts = 0
+            self.doublings = 0  # the count of restarts goes on, as a container's does
         policy = self.spec["restart"]
-        return float(min(policy["most"], policy["first"] * 2 ** min(self.restarts, 16)))
+        return float(min(policy["most"], policy["first"] * 2 ** min(self.doublings, 16)))
 
     def spawn(self, name: str, command: list[str], ended: Callable[[int], None] | None = None) -> tuple[int, int]:
         """A further process with a socket as its standard input and output; returns PID and our end's descriptor."""
@@ -159,8 +161,11 @@ class LivePod:
     def signal_all(self, number: int) -> None:
         """Signal the main process and everything spawned beside it."""
         with self.lock:
-            for pid in [*self.others, *([self.main] if self.main else [])]:
+            for pid in self._pids():
                 self.processes.signal(pid, number)
+
+    def _pids(self) -> list[int]:
+        return [*self.others, *([self.main] if self.main else [])]
 
     def signal_main(self, number: int) -> None:
         """Signal the main process only."""
@@ -168,8 +173,8 @@ class LivePod:
             if self.main is not None:
                 self.processes.signal(self.main, number)
 
-    def hold(self) -> None:
-        """The node is dead: SIGKILL everything, and no restart until release()."""
+    def hold(self) -> list[int]:
+        """The node is dead: SIGKILL everything, and no restart until release(); returns whom it killed."""
         with self.lock:
             self.held = True
             if self.timer is not None:
@@ -177,13 +182,16 @@ class LivePod:
             if self.main is None:
                 self.state, self.reason = "exited", "held down with its node"
             self.signal_all(signal.SIGKILL)
+            return self._pids()
 
-    def release(self) -> None:
-        """The node runs again and starts the pod's main process, as a kubelet does after its own start."""
+    def release(self) -> bool:
+        """The node runs again: the pod may start, which counts as a restart; False when it was not held down."""
         with self.lock:
+            if not self.held:
+                return False
             self.held = False
-            self.restarts += 1
-        self.start_main()
+            self.restarts += bool(self.spec["command"])
+            return True
 
     def remove(self) -> None:
         """SIGKILL everything for good and see it end; the volume stays."""
@@ -191,7 +199,7 @@ class LivePod:
             self.gone = True
             if self.timer is not None:
                 self.timer.cancel()
-            pids = [*self.others, *([self.main] if self.main else [])]
+            pids = self._pids()
             self.signal_all(signal.SIGKILL)
         self.processes.await_end(pids, END_SECONDS)
 

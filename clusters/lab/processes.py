@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
@@ -24,7 +23,10 @@ class Child:
 
 
 class ProcessTable:
-    """Starts processes and learns of their end. Waits for nothing but what it started: netlink forks too."""
+    """Starts processes and learns of their end. Waits for nothing but what it started.
+
+    Nothing here ends them all: PID 1's own end does that, and needs no lock that a start under way may hold.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -85,9 +87,3 @@ class ProcessTable:
                     os.close(handle)
                     self._gone.notify_all()
                 child.ended(os.waitstatus_to_exitcode(status))
-
-    def end_all(self) -> None:
-        """SIGKILL every process that was started here."""
-        with self._lock:
-            for child in self._children.values():
-                os.killpg(child.pid, signal.SIGKILL)

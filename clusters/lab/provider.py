@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from clusters.cluster import PodSpec, PodState
-from clusters.errors import ProvisionFailed
+from clusters.errors import CleanupFailed, ProvisionFailed
 from clusters.lab.asking import LineTalk
 from clusters.lab.fabric import ROUTER, gateway_space
 from clusters.lab.layout import ClusterLayout, lay_out_all
@@ -24,6 +24,8 @@ from clusters.topology import ClusterSpec, Topology
 
 ROOT = Path(__file__).parents[2]
 CUT_PRIORITY = 10
+END_SECONDS = 30.0
+"""A lab of six hosts is gone 0.1-0.5 s after its lifeline closed (measured): memory of JVMs is given back."""
 CONTROL_SECONDS = 10.0
 """For an answer of a control seam that does not wait for anything; it takes milliseconds."""
 
@@ -77,8 +79,10 @@ class LabPod:
 
     def state(self) -> PodState:
         """See Pod."""
-        states = self._lease.call("states", cluster=self.cluster)
-        return next(PodState(**state) for state in states if state["name"] == self.name)
+        for state in self._lease.call("states", cluster=self.cluster):
+            if state["name"] == self.name:
+                return PodState(**state)
+        raise LookupError(f"cluster {self.cluster} has no pod {self.name}")
 
     def spawn(self, name: str, command: Sequence[str]) -> LineTalk:
         """See Pod."""
@@ -149,6 +153,10 @@ class LabCluster:
         self._lease.call("create_pod", cluster=self.name, spec=spec.as_json())
         return self.pod(spec.name)
 
+    def delete_pod(self, name: str) -> None:
+        """The pod is gone, and its name with it."""
+        self._lease.call("delete_pod", cluster=self.name, pod=name)
+
     def states(self) -> list[PodState]:
         """See Cluster."""
         return [PodState(**state) for state in self._lease.call("states", cluster=self.name)]
@@ -204,9 +212,7 @@ class Lab:
         self.name = name
         self._lease = Lease(name)
         layouts = lay_out_all(topology)
-        self._clusters = {
-            spec.name: LabCluster(self._lease, spec, layouts[spec.name]) for spec in topology.clusters
-        }
+        self._clusters = {spec.name: LabCluster(self._lease, spec, layouts[spec.name]) for spec in topology.clusters}
 
     def cluster(self, name: str) -> LabCluster:
         """See ClusterSet."""
@@ -238,9 +244,7 @@ class Lab:
         """Create network, DNS and infra pods of every cluster; returns the ranges that the router refused."""
         refused: dict[str, list[str]] = {}
         for cluster in self.clusters:
-            answer = self._lease.call(
-                "create_cluster", layout=cluster.layout.as_json(), dns=self._dns_of(cluster)
-            )
+            answer = self._lease.call("create_cluster", layout=cluster.layout.as_json(), dns=self._dns_of(cluster))
             refused[cluster.name] = answer["refused"]
             client = PodSpec("client", None, in_service=False, address=str(cluster.layout.client))
             cluster.create_pod(client)
@@ -248,7 +252,9 @@ class Lab:
 
     def _dns_of(self, cluster: LabCluster) -> dict[str, Any]:
         dns = cluster.spec.dns
-        others = [other for other in self.clusters if other is not cluster and cluster.spec.joined and other.spec.joined]
+        others = [
+            other for other in self.clusters if other is not cluster and cluster.spec.joined and other.spec.joined
+        ]
         search = (f"{dns.namespace}.svc.{dns.suffix}", f"svc.{dns.suffix}", dns.suffix)
         return {
             "address": str(cluster.layout.dns),
@@ -274,9 +280,16 @@ class LabHandle:
         self._log = log
 
     def close(self) -> None:
-        """End the lab and see its keeper end."""
+        """End the lab and see its keeper end; CleanupFailed when it had to be killed, which ends the lab as well."""
         self._lifeline.close()
-        self.keeper.wait(timeout=30)
+        try:
+            self.keeper.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.keeper.kill()
+            self.keeper.wait()
+            raise CleanupFailed(
+                f"keeper {self.keeper.pid} did not end in {END_SECONDS:g} s and was killed; it said: {self.said()}"
+            ) from None
 
     def said(self) -> str:
         """The last lines that the keeper wrote."""
@@ -287,7 +300,11 @@ def start_keeper(name: str, folder: Path) -> LabHandle:
     """Start a keeper and its supervisor; `folder` receives logs of pods. ProvisionFailed tells what it said."""
     folder.mkdir(parents=True, exist_ok=True)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listening.bind(abstract(name))
+    try:
+        listening.bind(abstract(name))
+    except OSError as error:
+        listening.close()
+        raise ProvisionFailed(f"the lab {name} cannot be started: {error}; a lab of that name may be up") from None
     listening.listen(64)
     ours, theirs = socket.socketpair()
     log = folder / "keeper.log"
@@ -304,9 +321,15 @@ def start_keeper(name: str, folder: Path) -> LabHandle:
     listening.close()
     theirs.close()
     handle = LabHandle(keeper, ours, log)
+    lease = Lease(name)
     try:
-        Lease(name).call("memory")
+        lease.call("memory")
     except LabGone as error:
         handle.close()
         raise ProvisionFailed(f"the lab did not start: {error}; its keeper said: {handle.said()}") from None
+    except BaseException:
+        handle.close()
+        raise
+    finally:
+        lease.close()
     return handle

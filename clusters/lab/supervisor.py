@@ -25,13 +25,13 @@ from clusters.lab.addresses import AddressPool
 from clusters.lab.asking import LineTalk
 from clusters.lab.enter import Resolver
 from clusters.lab.netlink import NetlinkOps
-from clusters.lab.pods import LivePod, Place
+from clusters.lab.pods import END_SECONDS, LivePod, Place
 from clusters.lab.processes import ProcessTable
 from clusters.network import Route, Rule
 
 Json = dict[str, Any]
-DNS_READY = 10.0
-"""Seconds for the DNS server's first answer; it answers after 0.3 s on an idle machine."""
+READY = 10.0
+"""Seconds for the first answer of a DNS server or a probe; 0.3 s and 0.1 s on an idle machine."""
 
 
 class LiveCluster:
@@ -74,8 +74,10 @@ class Supervisor:
         self.processes = ProcessTable()
         self.clusters: dict[str, LiveCluster] = {}
         self.links = 0
+        self.folders: dict[tuple[str, str], str] = {}
         self.pods_log = Path(config["folder"]) / "pods.jsonl"
         self.lock = threading.RLock()
+        self.log_lock = threading.Lock()  # of its own: the reaper reports while a reschedule, with `lock`, waits for it
         self.scratch = Path(config["folder"]) / "scratch"
         fabric.build_router()
 
@@ -87,12 +89,13 @@ class Supervisor:
             refused = fabric.build_cluster(layout)
             cluster = LiveCluster(layout, dns)
             self.clusters[cluster.name] = cluster
-        pod = self._make_pod(cluster, _bare_spec("dns"), dns["address"])
+            infra = cluster.node_of(None)
+            pod = self._make_pod(cluster, _bare_spec("dns"), infra, cluster.take(infra, dns["address"]))
         config = pod.place.config / "dns.json"
         config.write_text(json.dumps(dns["config"]))
         program = [sys.executable, "-m", "clusters.dns.server", "--config", str(config)]
         cluster.dns_talk = LineTalk(pod.spawn("dns", [*program])[1])
-        cluster.dns_talk.ask({"do": "rules"}, DNS_READY)
+        cluster.dns_talk.ask({"do": "rules"}, READY)
         self._publish(cluster)
         return {"refused": refused}
 
@@ -100,31 +103,37 @@ class Supervisor:
         """Create a pod, tell DNS, start its probe and its main process."""
         home = self.clusters[cluster]
         with self.lock:
-            pod = self._make_pod(home, spec, spec["address"])
+            if spec["name"] in home.pods:
+                raise LookupError(f"cluster {cluster} has a pod {spec['name']} already")
+            node = home.node_of(spec["zone"])
+            pod = self._make_pod(home, spec, node, home.take(node, spec["address"]))
         self._publish(home)
         self._start_probe(home, pod)
         pod.start_main()
+        self._await_probe(home, pod)
         return pod.as_json()
 
-    def _make_pod(self, cluster: LiveCluster, spec: Json, pinned: str | None, node: str | None = None) -> LivePod:
-        node = node or cluster.node_of(spec["zone"])
-        address = cluster.take(node, pinned)
+    def _make_pod(self, cluster: LiveCluster, spec: Json, node: str, address: str) -> LivePod:
         self.links += 1
         space = f"{cluster.name}-{spec['name']}-{self.links}"
         fabric.add_pod(node, cluster.nodes[node]["pods"], space, f"p{self.links}", address)
         if cluster.owner(address) is not cluster.pools[node]:
             fabric.route_foreign(cluster.name, address, cluster.nodes[node]["address"])
-        unique = spec["name"] if spec["name"].startswith(cluster.name) else f"{cluster.name}-{spec['name']}"
+        unique = self._folder_name(cluster.name, spec)
         home = Path(self.config["folder"]) / "hosts" / unique
         place = Place(self.scratch / space, self.scratch / "volumes" / unique, home)
         resolver = Resolver(cluster.dns["address"], tuple(cluster.dns["search"]), *cluster.dns["resolver"])
         zone = cluster.nodes[node]["zone"]
-        pod = LivePod(
-            cluster.name, node, zone, address, space, spec, place, self.processes, resolver, self._report
-        )
+        pod = LivePod(cluster.name, node, zone, address, space, spec, place, self.processes, resolver, self._report)
         pod.prepare()
         cluster.pods[pod.name] = pod
         return pod
+
+    def _folder_name(self, cluster: str, spec: Json) -> str:
+        """The pod's name where it is the first of that name, for as long as the lab lives: volumes are found by it."""
+        name = str(spec["name"])
+        plain = spec["in_service"] and name not in self.folders.values()
+        return self.folders.setdefault((cluster, name), name if plain else f"{cluster}-{name}")
 
     def _start_probe(self, cluster: LiveCluster, pod: LivePod) -> None:
         identity = pod.place.config / "identity.json"
@@ -134,28 +143,47 @@ class Supervisor:
             pod.spawn("probe", [sys.executable, "-I", "-S", str(program), str(identity)])[1]
         )
 
+    def _await_probe(self, cluster: LiveCluster, pod: LivePod) -> None:
+        """The probe listens before it reads questions: after its first answer, silence at its port means something."""
+        cluster.probes[pod.name].ask({"do": "heard"}, READY)
+
     def reschedule(self, cluster: str, pod: str, address: str | None) -> Json:
         """SIGKILL the pod; a new one on its volume and node, with a fresh address or the pinned one."""
         home = self.clusters[cluster]
         with self.lock:
             old = self._pod(cluster, pod)
+            taken = home.take(old.node, address)  # refused before anything is killed
             old.remove()
             home.probes.pop(pod).close()
             kernel.drop_network(old.space)
             self._unroute(old)
-            new = self._make_pod(home, old.spec, address, old.node)
+            new = self._make_pod(home, old.spec, old.node, taken)
             home.owner(old.address).give_back(old.address)
         self._publish(home)
         self._start_probe(home, new)
         new.start_main()
+        self._await_probe(home, new)
         return new.as_json()
+
+    def delete_pod(self, cluster: str, pod: str) -> None:
+        """SIGKILL the pod and forget it, its address and its name; the volume stays until the lab ends."""
+        home = self.clusters[cluster]
+        with self.lock:
+            gone = self._pod(cluster, pod)
+            gone.remove()
+            home.probes.pop(pod).close()
+            kernel.drop_network(gone.space)
+            self._unroute(gone)
+            home.owner(gone.address).give_back(gone.address)
+            del home.pods[pod]
+        self._publish(home)
 
     def _unroute(self, pod: LivePod) -> None:
         for space in (pod.node, fabric.gateway_space(pod.cluster)):
             with NetlinkOps(space) as net:
                 for route in net.routes():
                     if route.destination == f"{pod.address}/32":
-                        net.delete_route(route)
+                        net.forget_route(route)
 
     def _pod(self, cluster: str, pod: str) -> LivePod:
         found = self.clusters[cluster].pods.get(pod) if cluster in self.clusters else None
@@ -169,7 +197,7 @@ class Supervisor:
 
     def _report(self, state: Json) -> None:
         line = json.dumps({"t": time.monotonic_ns(), "kind": "pod", "by": "lab", **state})
-        with self.lock, self.pods_log.open("a") as log:
+        with self.log_lock, self.pods_log.open("a") as log:
             log.write(line + "\n")
 
     def _publish(self, cluster: LiveCluster) -> None:
@@ -180,26 +208,40 @@ class Supervisor:
                 if pod.spec["in_service"]
             ]
             assert cluster.dns_talk is not None
-            cluster.dns_talk.ask({"do": "records", "pods": pods}, DNS_READY)
+            cluster.dns_talk.ask({"do": "records", "pods": pods}, READY)
 
     # nodes
 
     def zone(self, cluster: str, zone: str, act: str) -> Json:
         """freeze, thaw, kill or start everything on the nodes of a zone; returns the pods it concerned."""
         home = self.clusters[cluster]
-        pods = [pod for pod in home.pods.values() if pod.zone == zone]
-        for pod in pods:
-            if act == "freeze":
+        pods = [pod for pod in list(home.pods.values()) if pod.zone == zone]
+        if not pods:
+            raise LookupError(f"no pod lives in zone {zone} of cluster {cluster}")
+        if act == "freeze":
+            for pod in pods:
                 pod.signal_all(signal.SIGSTOP)
-            elif act == "thaw":
+        elif act == "thaw":
+            for pod in pods:
                 pod.signal_all(signal.SIGCONT)
-            elif act == "kill":
-                pod.hold()
-            else:
-                pod.release()
+        elif act == "kill":
+            self.processes.await_end([pid for pod in pods for pid in pod.hold()], END_SECONDS)
+        elif act == "start":
+            self._start_held(home, pods)
+        else:
+            raise ValueError(f"unknown act {act} on a zone")
+        return {"pods": [pod.name for pod in pods]}
+
+    def _start_held(self, home: LiveCluster, pods: list[LivePod]) -> None:
+        started: list[LivePod] = []
+        for pod in pods:
+            if pod.release():
                 home.probes.pop(pod.name).close()
                 self._start_probe(home, pod)
-        return {"pods": [pod.name for pod in pods]}
+                pod.start_main()
+                started.append(pod)
+        for pod in started:
+            self._await_probe(home, pod)
 
     # processes
 
@@ -214,8 +256,9 @@ class Supervisor:
 
     def probe(self, cluster: str, pod: str, request: Json, timeout: float) -> Json:
         """Ask the probe agent of a pod."""
+        asked = self._pod(cluster, pod)
         if "path" in request:
-            request = {**request, "path": self._pod(cluster, pod).fill(request["path"])}
+            request = {**request, "path": asked.fill(request["path"])}
         talk = self.clusters[cluster].probes.get(pod)
         if talk is None:
             raise ConnectionError(f"pod {pod} has no probe now")
@@ -238,10 +281,11 @@ class Supervisor:
         if space.startswith("pod:"):
             space = self._pod(*space[4:].split("/")).space
         with NetlinkOps(space) as net:
-            if act in ("rules", "routes", "links"):
+            if act in NET_LISTS:
                 return [asdict(found) for found in getattr(net, act)()]
-            kind: Any = Rule if act.endswith("rule") else Route
-            return getattr(net, act)(kind(**(entry or {})))
+            if act not in NET_ACTS:
+                raise ValueError(f"unknown act {act} on a network")
+            return getattr(net, act)(NET_ACTS[act](**(entry or {})))
 
     def memory(self) -> int:
         """Resident memory of every process of the lab together, in bytes."""
@@ -254,8 +298,12 @@ class Supervisor:
         return total
 
 
+NET_LISTS = ("rules", "routes", "links")
+NET_ACTS: dict[str, Callable[..., Any]] = {
+    "add_rule": Rule, "delete_rule": Rule, "add_route": Route, "delete_route": Route,
+}  # fmt: skip
 REQUESTS = (
-    "create_cluster", "create_pod", "reschedule", "states", "zone", "spawn", "signal", "probe", "dns", "read", "net",
+    "create_cluster", "create_pod", "delete_pod", "reschedule", "states", "zone", "spawn", "signal", "probe", "dns", "read", "net",
     "memory",
 )  # fmt: skip
 
@@ -278,16 +326,24 @@ def _answer(handler: Callable[..., Any], arguments: Json) -> tuple[Json, list[in
 
 def _converse(link: socket.socket, supervisor: Supervisor) -> None:
     with link:
-        while (frame := wire.receive(link)) is not None:
-            message, _ = frame
-            do = message.pop("do")
-            if do not in REQUESTS:
-                wire.send(link, {"ok": False, "kind": "", "error": f"unknown request {do}"})
-                continue
-            answer, descriptors = _answer(getattr(supervisor, do), message)
-            wire.send(link, answer, descriptors)
-            for descriptor in descriptors:
-                os.close(descriptor)
+        try:
+            while (frame := wire.receive(link)) is not None:
+                message, _ = frame
+                do = message.pop("do")
+                if do in REQUESTS:
+                    _send_answer(link, *_answer(getattr(supervisor, do), message))
+                else:
+                    wire.send(link, {"ok": False, "kind": "", "error": f"unknown request {do}"})
+        except OSError:
+            return  # the caller went away between question and answer
+
+
+def _send_answer(link: socket.socket, answer: Json, descriptors: list[int]) -> None:
+    try:
+        wire.send(link, answer, descriptors)
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)  # the caller has its own; unsent, the program behind it sees the end of its input
 
 
 def _is_ours(link: socket.socket) -> bool:
@@ -297,7 +353,7 @@ def _is_ours(link: socket.socket) -> bool:
 
 
 def serve(config: Json, listening: int, lifelines: tuple[int, ...]) -> None:
-    """Serve until a lifeline closes, then end; PID 1's end is the lab's end."""
+    """Serve until a lifeline closes; the caller, PID 1, ends then, and its end is the lab's end."""
     supervisor = Supervisor(config)
     server = socket.socket(fileno=listening)
     poll = select.poll()
@@ -307,7 +363,6 @@ def serve(config: Json, listening: int, lifelines: tuple[int, ...]) -> None:
     while True:
         for descriptor, _event in poll.poll():
             if descriptor in lifelines:
-                supervisor.processes.end_all()
                 return
             link, _ = server.accept()
             if _is_ours(link):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import array
 import json
+import os
 import socket
 import threading
 from collections.abc import Sequence
@@ -16,7 +17,8 @@ from clusters.errors import RingproofError
 
 HEAD = 4
 MOST_DESCRIPTORS = 4
-
+IDLE_LINKS = 16
+"""Connections that a lease keeps between two calls; each costs its supervisor one thread."""
 
 KINDS: dict[str, type[OSError]] = {"timeout": TimeoutError, "connection": ConnectionError}
 """Errors of the lab that mean "not now" and keep their type on the way to the caller."""
@@ -26,10 +28,8 @@ class LabError(RingproofError):
     """The supervisor refused a request; the message is its own."""
 
 
-class LabGone(RingproofError, ConnectionError):
-    """The supervisor closed the connection: the lab is no more."""
-
-    exit_code = 3
+class LabGone(RingproofError):
+    """The supervisor closed the connection: the lab is no more. No ConnectionError: waiting does not bring it back."""
 
 
 def send(link: socket.socket, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
@@ -45,21 +45,28 @@ def send(link: socket.socket, message: dict[str, Any], descriptors: Sequence[int
 
 
 def receive(link: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
-    """Receive one frame; None when the other side has closed."""
+    """Receive one frame; None when the other side has closed, be it in the middle of a frame."""
     head, descriptors, _flags, _address = socket.recv_fds(link, HEAD, MOST_DESCRIPTORS)
-    while head and len(head) < HEAD:
-        head += link.recv(HEAD - len(head))
-    if not head:
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)  # recv_fds of 3.11 leaves out the flag that would do it
+    head += _read(link, HEAD - len(head)) if head else b""
+    body = _read(link, int.from_bytes(head, "big")) if len(head) == HEAD else b""
+    if len(head) < HEAD or len(body) < int.from_bytes(head, "big"):
+        for descriptor in descriptors:
+            os.close(descriptor)
         return None
-    left = int.from_bytes(head, "big")
-    parts: list[bytes] = []
-    while left:
-        part = link.recv(min(left, 1 << 20))
+    return json.loads(body), list(descriptors)
+
+
+def _read(link: socket.socket, count: int) -> bytes:
+    """``count`` bytes, or fewer when the other side closes before."""
+    parts = bytearray()
+    while len(parts) < count:
+        part = link.recv(min(count - len(parts), 1 << 20))
         if not part:
-            return None
-        parts.append(part)
-        left -= len(part)
-    return json.loads(b"".join(parts)), list(descriptors)
+            break
+        parts += part
+    return bytes(parts)
 
 
 def abstract(name: str) -> str:
@@ -68,42 +75,61 @@ def abstract(name: str) -> str:
 
 
 class Lease:
-    """A client of one supervisor; each thread talks over a connection of its own."""
+    """A client of one supervisor, for any number of threads: a call has a connection for itself while it lasts.
+
+    Connections are handed out per call, so there are never more than calls under way, and at most IDLE_LINKS between.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._local = threading.local()
-        self._links: list[socket.socket] = []
+        self._idle: list[socket.socket] = []
+        self._closed = False
         self._lock = threading.Lock()
 
-    def _link(self) -> socket.socket:
-        link: socket.socket | None = getattr(self._local, "link", None)
-        if link is None:
-            link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            try:
-                link.connect(abstract(self.name))
-            except OSError as error:
-                link.close()
-                raise LabGone(f"the lab {self.name} does not answer: {error}; it has ended or was never up") from None
-            self._local.link = link
-            with self._lock:
-                self._links.append(link)
+    @property
+    def idle(self) -> int:
+        """Connections that wait for the next call."""
+        return len(self._idle)
+
+    def _borrow(self) -> socket.socket:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            link.connect(abstract(self.name))
+        except OSError as error:
+            link.close()
+            raise LabGone(f"the lab {self.name} does not answer: {error}; it has ended or was never up") from None
         return link
 
+    def _give_back(self, link: socket.socket) -> None:
+        with self._lock:
+            if not self._closed and len(self._idle) < IDLE_LINKS:
+                self._idle.append(link)
+                return
+        link.close()
+
     def call(self, do: str, **arguments: Any) -> Any:
-        """The supervisor's answer to one request; LabError when it refuses."""
+        """The supervisor's answer to one request; LabError when it refuses, LabGone when it is no more."""
         return self.call_with_descriptors(do, **arguments)[0]
 
     def call_with_descriptors(self, do: str, **arguments: Any) -> tuple[Any, list[int]]:
         """As call, with the file descriptors that came with the answer."""
-        link = self._link()
+        link = self._borrow()
         try:
             send(link, {"do": do, **arguments})
             answer = receive(link)
         except OSError as error:
+            link.close()
             raise LabGone(f"the lab {self.name} is gone: {error}") from error
+        except BaseException:
+            link.close()  # interrupted between question and answer: the next caller must not get this answer
+            raise
         if answer is None:
+            link.close()
             raise LabGone(f"the lab {self.name} ended while it was asked to {do}")
+        self._give_back(link)
         message, descriptors = answer
         if not message["ok"]:
             kind: type[Exception] = KINDS.get(message["kind"], LabError)
@@ -111,8 +137,8 @@ class Lease:
         return message.get("answer"), descriptors
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; those of calls under way close with their call."""
         with self._lock:
-            for link in self._links:
-                link.close()
-            self._links.clear()
+            self._closed = True
+            while self._idle:
+                self._idle.pop().close()

@@ -5,6 +5,7 @@ Keys and defaults: conf/cassandra.yaml and src/java/org/apache/cassandra/config/
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,10 +27,6 @@ SEED_RACKS = 2
 SMALL_HOST: dict[str, Any] = {
     "commitlog_segment_size": "8MiB",
     "commitlog_total_space": "64MiB",
-    "concurrent_reads": 4,
-    "concurrent_writes": 4,
-    "concurrent_counter_writes": 2,
-    "concurrent_materialized_view_writes": 2,
     "concurrent_compactors": 1,
     "memtable_flush_writers": 1,
     "memtable_heap_space": "32MiB",
@@ -44,10 +41,13 @@ SMALL_HOST: dict[str, Any] = {
     "disk_access_mode": "standard",
     "internode_application_send_queue_reserve_endpoint_capacity": "16MiB",
     "internode_application_send_queue_reserve_global_capacity": "64MiB",
-    "native_transport_max_threads": 16,
     "auto_snapshot": False,
 }
-"""Sizes for six hosts on two cores; none of them changes what is promised."""
+"""Sizes for six hosts on two cores; none of them changes what is promised.
+
+Concurrency stays at Cassandra's own defaults: with `commitlog_sync: group` each write waits for the next sync, so four
+write threads would allow 4 / 15 ms = 266 writes a second, and hints of five hosts for one would time out (measured).
+"""
 
 LOGBACK = """<configuration>
   <appender name="FILE" class="ch.qos.logback.core.FileAppender">
@@ -96,15 +96,18 @@ def declare_hosts(topology: Topology) -> list[HostSpec]:
 
 
 def seed_names(topology: Topology) -> list[str]:
-    """Per-pod names of the first host of two racks per datacenter; 4.1 takes one address per name."""
+    """Per-pod names of the first host of two racks per datacenter, of one where two were all hosts.
+
+    One name each, because 4.1 takes one address per name. A datacenter of a single host is its own seed.
+    """
     names: list[str] = []
     hosts = declare_hosts(topology)
     for datacenter in topology.ring.datacenters if topology.ring else ():
+        here = [host for host in hosts if host.datacenter == datacenter.name]
         racks: dict[str, str] = {}
-        for host in hosts:
-            if host.datacenter == datacenter.name:
-                racks.setdefault(host.rack, host.name)
-        names.extend(list(racks.values())[:SEED_RACKS])
+        for host in here:
+            racks.setdefault(host.rack, host.name)
+        names.extend(list(racks.values())[: max(1, min(SEED_RACKS, len(here) - 1))])
     return names
 
 
@@ -120,7 +123,7 @@ def commitlog(ring: RingSpec) -> dict[str, Any]:
     return {"commitlog_sync": "periodic", "commitlog_sync_period": f"{SYNC_PERIOD_S}s"}
 
 
-def cassandra_yaml(topology: Topology, host: HostSpec, cluster_name: str) -> dict[str, Any]:
+def cassandra_yaml(topology: Topology, host: HostSpec, cluster_name: str, seeds: Sequence[str]) -> dict[str, Any]:
     """cassandra.yaml of one host; addresses are placeholders that the pod's start fills in.
 
     `cluster_name` must be unique per run: it is the only guard between two rings that meet on one network.
@@ -143,7 +146,7 @@ def cassandra_yaml(topology: Topology, host: HostSpec, cluster_name: str) -> dic
         "seed_provider": [
             {
                 "class_name": "org.apache.cassandra.locator.SimpleSeedProvider",
-                "parameters": [{"seeds": ",".join(seed_names(topology))}],
+                "parameters": [{"seeds": ",".join(seeds)}],
             }
         ],
         "data_file_directories": ["{{VOLUME}}/data"],
@@ -160,9 +163,9 @@ def cassandra_yaml(topology: Topology, host: HostSpec, cluster_name: str) -> dic
     return settings
 
 
-def config_files(topology: Topology, host: HostSpec, cluster_name: str) -> dict[str, str]:
+def config_files(topology: Topology, host: HostSpec, cluster_name: str, seeds: Sequence[str]) -> dict[str, str]:
     """The files of one host's configuration folder, by name."""
-    text = yaml.safe_dump(cassandra_yaml(topology, host, cluster_name), sort_keys=False)
+    text = yaml.safe_dump(cassandra_yaml(topology, host, cluster_name, seeds), sort_keys=False)
     return {
         "cassandra.yaml": text,
         "rackdc.properties": f"dc={host.datacenter}\nrack={host.rack}\nprefer_local=false\n",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from clusters.cluster import PodSpec, RestartPolicy
@@ -27,6 +29,7 @@ FORMED_SECONDS = 180.0
 """Six hosts on two busy cores form in 16-43 s (measured); four times the slowest."""
 
 
+@functools.cache
 def start_command(ring: RingSpec) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The command line of every start and that of a host's first start."""
     jars = ensure_cassandra(ring.version)
@@ -50,16 +53,16 @@ def start_command(ring: RingSpec) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return (*common, *tail), (*common, *FORMATION_FLAGS, *tail)
 
 
-def pod_of(topology: Topology, host: HostSpec, cluster_name: str, commands: tuple[tuple[str, ...], ...]) -> PodSpec:
+def pod_of(topology: Topology, host: HostSpec, cluster_name: str, seeds: Sequence[str]) -> PodSpec:
     """The pod that runs one host."""
     assert topology.ring is not None
-    every, first = commands
+    every, first = start_command(topology.ring)
     return PodSpec(
         host.pod,
         host.rack,
         command=every,
         first_command=first,
-        files=config_files(topology, host, cluster_name),
+        files=config_files(topology, host, cluster_name, seeds),
         environment={"MALLOC_ARENA_MAX": "4"},
         restart=FAST_RESTART if topology.ring.timers == "fast" else RestartPolicy(),
     )
@@ -70,12 +73,12 @@ def form(lab: Lab, folder: Path, cluster_name: str, step: Callable[[str], None] 
     topology = lab.topology
     if topology.ring is None:
         raise ProvisionFailed(f"topology {topology.name} declares no ring")
-    commands = start_command(topology.ring)
+    seeds = tuple(seed_names(topology))
     specs = declare_hosts(topology)
     hosts = bind_hosts(specs, lab)
 
     def start(spec: HostSpec) -> None:
-        lab.cluster(spec.cluster).create_pod(pod_of(topology, spec, cluster_name, commands))
+        lab.cluster(spec.cluster).create_pod(pod_of(topology, spec, cluster_name, seeds))
 
     with ThreadPoolExecutor(len(specs)) as pool:
         list(pool.map(start, specs))
@@ -89,7 +92,6 @@ def form(lab: Lab, folder: Path, cluster_name: str, step: Callable[[str], None] 
         )
         for declared in topology.ring.datacenters
     )
-    seeds = tuple(seed_names(topology))
     ring = Ring(topology, lab, cluster_name, folder, datacenters, ring_limits(topology), seeds)
     await_formed(ring, step)
     return ring
@@ -101,7 +103,7 @@ def await_formed(ring: Ring, step: Callable[[str], None]) -> None:
     try:
         for host in ring.hosts:
             left = deadline - time.monotonic()
-            until(f"CQL on {host.spec.who}", Condition(lambda host=host: serving(host)), timeout=left)
+            until(f"CQL on {host.spec.who}", Condition(partial(serving, host)), timeout=left)
         step("CQL on all hosts")
         ring.await_agreement(deadline - time.monotonic())
     except WaitTimeout as error:

@@ -14,6 +14,11 @@ PHI_FACTOR = 1.0 / math.log(10.0)
 """FailureDetector.PHI_FACTOR = 0.434."""
 HINT_DISPATCH = 10.0
 """HintsDispatchTrigger runs every 10 s (HintsService, scheduleWithFixedDelay 10, 10)."""
+HINT_ROUNDS = 3
+WRITE_TIMEOUT = 2.0
+"""write_request_timeout: Config.java; a hint is written for what did not answer by then."""
+HINTS_FLUSH = 1.0
+"""hints_flush_period of the `fast` timers profile (clusters.ring.config); Cassandra's own is 10 s."""
 GOSSIP_ROUNDS = 5
 """Rounds in which a change reaches six hosts: log2(6) rounds of push and pull, doubled for unlucky choices."""
 GOSSIP_SETTLE = 8.0
@@ -86,19 +91,28 @@ class Limits:
         return Limit("quarantine", 2 * self.ring_delay, f"2 x ring delay {self.ring_delay:g} s")
 
     @property
+    def hints_written(self) -> Limit:
+        """Every hint for a write that was answered is in a file."""
+        seconds = WRITE_TIMEOUT + HINTS_FLUSH
+        formula = f"write_request_timeout {WRITE_TIMEOUT:g} s + hints_flush_period {HINTS_FLUSH:g} s"
+        return Limit("hints written", seconds, formula)
+
+    @property
     def hints(self) -> Limit:
-        """All hints for a host that came back are delivered."""
-        seconds = 2 * HINT_DISPATCH + self.conviction.seconds
-        formula = f"2 dispatch periods x {HINT_DISPATCH:g} s + seen up {self.conviction.seconds:.1f} s"
+        """All hints for a host that came back are delivered: one dispatch to close the file, one to send it, one again
+        for what timed out on a busy host."""
+        seconds = HINT_ROUNDS * HINT_DISPATCH + WRITE_TIMEOUT
+        formula = (
+            f"{HINT_ROUNDS} dispatch periods x {HINT_DISPATCH:g} s (close the file, send it, send the rest) "
+            f"+ hint time-out {WRITE_TIMEOUT:g} s"
+        )
         return Limit("hint delivery", seconds, formula)
 
     @property
     def reconnect(self) -> Limit:
         """After a cut heals, everybody sees everybody: gossip tries an unreachable host each round with a chance."""
         seconds = 30.0 + GOSSIP_ROUNDS * GOSSIP_INTERVAL * 2
-        formula = (
-            f"internode_tcp_user_timeout 30 s + 2 x {GOSSIP_ROUNDS} gossip rounds x {GOSSIP_INTERVAL:g} s"
-        )
+        formula = f"internode_tcp_user_timeout 30 s + 2 x {GOSSIP_ROUNDS} gossip rounds x {GOSSIP_INTERVAL:g} s"
         return Limit("reconnect", seconds, formula)
 
 

@@ -75,7 +75,7 @@ class Ring:
             except TOLERATED as error:
                 return error
 
-        with ThreadPoolExecutor(len(asked)) as pool:
+        with ThreadPoolExecutor(max(1, len(asked))) as pool:
             return list(pool.map(guarded, asked))
 
     def views(self, hosts: list[Host] | None = None) -> list[View | Exception]:
@@ -90,24 +90,31 @@ class Ring:
         return {host.spec.who: found[host.spec.who] for host in self.hosts}
 
     def disagreement(self) -> str | None:
-        """None when every host sees every host, once, at its present address, up, under one schema; else the first lack.
+        """None when every host sees every host, once, at its present address, up, under one schema; else a first lack.
 
         Readiness by port does not see a ring that split; this does.
         """
         wanted = self.addresses()
-        count = len(self.hosts)
         schemas: set[str] = set()
         for host, view in zip(self.hosts, self.views(), strict=True):
             if isinstance(view, Exception):
                 return f"{host.spec.who} does not answer: {view}"
-            if len(view.addresses) != count:
-                return f"{host.spec.who} knows {len(view.addresses)} of {count} hosts"
-            if sorted(view.addresses.values()) != sorted(wanted.values()):
-                return f"{host.spec.who} holds addresses {sorted(view.addresses.values())}"
-            if view.down:
-                return f"{host.spec.who} holds {len(view.down)} hosts for down"
+            lack = self._lack_of(host, view, wanted)
+            if lack is not None:
+                return f"{host.spec.who} {lack}"
             schemas.add(view.schema)
         return None if len(schemas) == 1 else f"{len(schemas)} schema versions"
+
+    def _lack_of(self, host: Host, view: View, wanted: dict[str, str]) -> str | None:
+        if host.host_id and view.host_id != host.host_id:
+            return f"is {view.host_id}, it was {host.host_id}"
+        rows = 1 + len(view.peers)
+        if len(view.addresses) != len(self.hosts) or rows != len(self.hosts):
+            return f"knows {len(view.addresses)} of {len(self.hosts)} hosts in {rows} rows"
+        known = {host.host_id: wanted[host.spec.who] for host in self.hosts if host.host_id}
+        if sorted(view.addresses.values()) != sorted(wanted.values()) or not known.items() <= view.addresses.items():
+            return f"holds addresses {sorted(view.addresses.items())}"
+        return f"holds {len(view.down)} hosts for down" if view.down else None
 
     @staticmethod
     def timed(work: Callable[[], Any]) -> float:
@@ -134,7 +141,6 @@ class Ring:
     def await_hints_drained(self, timeout: float) -> float:
         """Wait until no host holds hints for another; seconds that it took."""
 
-
         def lack() -> str | None:
             left = self.hints()
             return f"hints wait for {left}" if left else None
@@ -150,6 +156,7 @@ class Condition:
         self.last: str | None = None
 
     def __call__(self) -> bool | None:
+        """True when nothing is lacking."""
         self.last = self._lack()
         return True if self.last is None else None
 

@@ -48,6 +48,24 @@ def start_slot(step: Step) -> Iterator[None]:
         yield
 
 
+def snapshot(ring: Ring) -> dict[str, list[str]]:
+    """Every rule of ours, every route between clusters and every DNS override, sorted, by where it is.
+
+    Routes of gateways and nodes are left out: they follow the addresses of pods, which scenarios may change.
+    """
+    lab = ring.clusters
+    nets = {net.space: net for net in (lab.router, *[cluster.gateway for cluster in lab.clusters])}
+    for cluster in lab.clusters:
+        nets |= {node.name: node.net for node in cluster.nodes()}
+    nets |= {host.spec.who: lab.cluster(host.spec.cluster).pod(host.spec.pod).net for host in ring.hosts}
+    found = {f"rules of {name}": sorted(str(rule) for rule in net.rules()) for name, net in nets.items()}
+    found["routes of the router"] = sorted(str(route) for route in lab.router.routes())
+    for cluster in lab.clusters:
+        rules = cluster.dns({"do": "rules"})["rules"]
+        found[f"DNS overrides of {cluster.name}"] = sorted(str(rule["id"]) for rule in rules)
+    return found
+
+
 class StandingRing:
     """The lab and the ring of one topology, while this process lives."""
 
@@ -59,7 +77,8 @@ class StandingRing:
         self.rebuilt: list[str] = []
         self._handle: LabHandle | None = None
         self._ring: Ring | None = None
-        self._rules: dict[str, int] = {}
+        self._lab: Lab | None = None
+        self._rules: dict[str, list[str]] = {}
 
     @property
     def lab_name(self) -> str:
@@ -80,39 +99,38 @@ class StandingRing:
     def lab(self) -> Lab:
         """Clusters without a ring, for topologies that declare none."""
         self._handle = start_keeper(self.lab_name, self._place())
-        lab = Lab(self.topology, self.lab_name)
-        lab.build()
-        return lab
+        self._lab = Lab(self.topology, self.lab_name)
+        self._lab.build()
+        return self._lab
 
     def _place(self) -> Path:
         return self.folder if not self.rebuilt else self.folder / f"rebuilt-{len(self.rebuilt)}"
 
     def _form(self) -> Ring:
-        with start_slot(self.step):
-            lab = self.lab()
-            self.step(f"clusters of {self.topology.name} are up")
-            self._ring = form(lab, self._place(), f"rp-{self.run_id}-{self.topology.name}", self.step)
-        self._rules = self._count_rules()
+        try:
+            with start_slot(self.step):
+                lab = self.lab()
+                self.step(f"clusters of {self.topology.name} are up")
+                self._ring = form(lab, self._place(), f"rp-{self.run_id}-{self.topology.name}", self.step)
+            self._rules = snapshot(self._ring)
+        except BaseException:
+            self.close()  # the next call starts anew, under the same name
+            raise
         return self._ring
-
-    def _count_rules(self) -> dict[str, int]:
-        assert self._ring is not None
-        lab = self._ring.clusters
-        nets = [lab.router, *[cluster.gateway for cluster in lab.clusters]]
-        counts = {f"{net.space} rules": len(net.rules()) for net in nets}
-        return counts | {f"{cluster.name} dns": len(cluster.dns({"do": "rules"})["rules"]) for cluster in lab.clusters}
 
     def unclean(self, ring: Ring) -> str | None:
         """None when every host finds the ring as it was formed, else what is different."""
         try:
             if Journal(ring.folder / "journal.jsonl").open():
                 return "the journal has open entries"
-            if self._count_rules() != self._rules:
-                return f"rules differ: {self._count_rules()} instead of {self._rules}"
+            for place, now in snapshot(ring).items():
+                formed = self._rules.get(place, [])
+                if now != formed:
+                    return f"{place}: {now} instead of {formed} as it was formed"
             ring.await_agreement(CLEAN_SECONDS)
             ring.await_hints_drained(ring.limits.hints.seconds)
             return self._stale_gossip(ring) or self._too_many_tables(ring)
-        except (WaitTimeout, LabError, LabGone, TimeoutError) as error:
+        except (WaitTimeout, LabError, LabGone, OSError) as error:
             return str(error)
 
     @staticmethod
@@ -132,12 +150,13 @@ class StandingRing:
 
     def close(self) -> None:
         """End the lab and everything in it."""
-        if self._ring is not None:
-            self._ring.clusters.close()
-            self._ring = None
-        if self._handle is not None:
-            self._handle.close()
-            self._handle = None
+        self._ring = None
+        if self._lab is not None:
+            self._lab.close()
+            self._lab = None
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            handle.close()
 
     def __enter__(self) -> StandingRing:
         return self

@@ -12,7 +12,7 @@ def completed(record: Record) -> CheckResult:
     """Every wait ended within its derived limit and no step failed.
 
     A condition that did not come in time is a broken promise (`late`); any other error of the run itself leaves the
-    question open (unknown). Vacuous when nothing was waited for.
+    question open (unknown). Vacuous when the run recorded no phase at all.
     """
     errors = [event for event in record.events if event.get("event") == "error"]
     waits = [event for event in record.events if event.get("event") == "waited"]
@@ -27,15 +27,16 @@ def completed(record: Record) -> CheckResult:
     if broken and not findings:
         return undecided(f"the run broke at {broken[0]['where']}: {broken[0]['text']}")
     findings += [Finding("late", "ring", event["text"], event["t"]) for event in errors if event["kind"] == "late"]
+    phases = sum(event.get("event") == "phase" for event in record.events)
     judged = [event for event in waits if not event.get("timer") and event["limit"] > 0]
     tightest = max(judged, key=lambda event: event["seconds"] / event["limit"], default=None)
-    texts = (f"{len(waits)} waits ended in time", "nothing was waited for")
+    texts = (f"{len(waits)} waits ended in time", "no phase was recorded")
     if tightest is None:
-        return conclude(findings, (), len(waits), texts)
+        return conclude(findings, (), phases, texts)
     return conclude(
         findings,
         (),
-        len(waits),
+        phases,
         (f"{len(waits)} waits ended in time; the tightest: {tightest['for']}", texts[1]),
         measured=tightest["seconds"],
         limit=tightest["limit"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
+from functools import partial
 
 from clusters.errors import FaultIneffective, WaitTimeout
 from clusters.lab.provider import CUT_PRIORITY, LabCluster
@@ -11,7 +12,7 @@ from clusters.network import Rule
 from clusters.probe import PORT
 from clusters.ring.ring import Condition, Ring
 from clusters.waiting import until
-from scenarios.reaching import answers
+from scenarios.reaching import answers_of
 from scenarios.run import Run
 
 HEARD_SECONDS = 5.0
@@ -57,7 +58,8 @@ class Partition:
             raise FaultIneffective(f"{self.target.name} still hears {self.source.name}")
         back = hears(self.target, self.source)
         if back != self.one_way:
-            raise FaultIneffective(f"{self.source.name} {'does not hear' if self.one_way else 'still hears'} {self.target.name}")
+            verb = "does not hear" if self.one_way else "still hears"
+            raise FaultIneffective(f"{self.source.name} {verb} {self.target.name}")
         reached = self._reached(run.ring)
         if reached:
             raise FaultIneffective(f"the cut leaks: {reached}")
@@ -66,13 +68,13 @@ class Partition:
 
     def _reached(self, ring: Ring) -> str | None:
         """Who was reached across the cut, or who was not reached on its own side."""
-        for datacenter in ring.datacenters:
-            own = datacenter.cluster.name
-            pod = ring.clusters.cluster(own).pod("client")
-            for host in ring.hosts:
-                expected = host.spec.cluster == own
-                if answers(pod, host.address, PORT, 1.0)["ok"] != expected:
-                    return f"client {own} {'missed' if expected else 'reached'} {host.spec.who}"
+        addresses = ring.addresses()
+        for own in (self.source, self.target):
+            asked = [addresses[host.spec.who] for host in ring.hosts]
+            for host, answer in zip(ring.hosts, answers_of(own.pod("client"), asked, PORT, 1.0), strict=True):
+                expected = host.spec.cluster == own.name
+                if answer["ok"] != expected:
+                    return f"client {own.name} {'missed' if expected else 'reached'} {host.spec.who}"
         return None
 
     def recover(self, run: Run) -> None:
@@ -83,12 +85,15 @@ class Partition:
     def await_recovery(self, run: Run) -> str:
         """Both directions are heard again."""
         for sender, receiver in self._pairs():
-            lack = Condition(lambda a=sender, b=receiver: None if hears(a, b) else f"{b.name} does not hear {a.name}")
-            until("both directions open", lack, timeout=HEARD_SECONDS * 2)
+            until("both directions open", Condition(partial(_deaf, sender, receiver)), timeout=HEARD_SECONDS * 2)
         return "datagrams in both directions were heard"
 
     def _pairs(self) -> list[tuple[LabCluster, LabCluster]]:
         return [(self.source, self.target), (self.target, self.source)]
+
+
+def _deaf(sender: LabCluster, receiver: LabCluster) -> str | None:
+    return None if hears(sender, receiver) else f"{receiver.name} does not hear {sender.name}"
 
 
 def hears(sender: LabCluster, receiver: LabCluster) -> bool:

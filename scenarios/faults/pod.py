@@ -38,11 +38,11 @@ class PodReschedule:
         cluster = self.host.cluster
         assert isinstance(cluster, LabCluster)
         self.new = cluster.reschedule(self.host.spec.pod, self.address)
-        self.host.forget_log()
 
     def await_effect(self, run: Run) -> str:
         """Another UID at another address, and nobody at the old one."""
-        assert self.old is not None and self.new is not None
+        assert self.old is not None
+        assert self.new is not None
         if self.new.uid == self.old.uid or self.new.address == self.old.address:
             raise FaultIneffective(f"{self.host.spec.who} still is {self.old.uid} at {self.old.address}")
         for pod in witnesses(run.ring):

@@ -47,7 +47,8 @@ class ZoneLoss:
         cluster = self.datacenter.cluster
         assert isinstance(cluster, LabCluster)
         if self.how == "cut":
-            self._acts = [run.acts.add_rule(net, rule) for net, rule in cluster.zone_cut(self.zone)]
+            for net, rule in cluster.zone_cut(self.zone):
+                self._acts.append(run.acts.add_rule(net, rule))
             return
         if self.how == "killed":
             run.expected_exits.update(host.spec.pod for host in self.hosts)

@@ -104,8 +104,8 @@ class ProbeLane:
 DEFAULT_LANES = (
     ProbeLane("write", LOCAL_QUORUM, 20.0),
     ProbeLane("read", LOCAL_QUORUM, 20.0),
-    ProbeLane("write", QUORUM, 5.0),
-    ProbeLane("write", EACH_QUORUM, 5.0),
+    ProbeLane("write", QUORUM, 2.0),
+    ProbeLane("write", EACH_QUORUM, 2.0),
     ProbeLane("read", ALL, 2.0),
     ProbeLane("cas", SERIAL, 2.0),
     ProbeLane("cas", LOCAL_SERIAL, 2.0),

@@ -11,12 +11,18 @@ from scenarios.workloads.declared import ProbeLane
 from scenarios.workloads.operation import Levels, Operation, Place, Rows
 
 
+CAS_KEYS = 32
+"""Keys that a cas lane asks in turn: at 4 per second a key rests 8 s, longer than any request lives (6 s), so a
+question never contends with one of its own."""
+
+
 def key_of(place: Place, lane: ProbeLane) -> int:
     """The key of one lane: the same in every run, different for every (datacenter, kind, level).
 
-    31 bits of a CRC: the table's keys are `int`. Transactions of LOCAL_SERIAL so stay in one datacenter.
+    31 bits of a CRC: the table's keys are `int`. Transactions of LOCAL_SERIAL so stay in one datacenter. A cas lane
+    owns the CAS_KEYS keys from here on.
     """
-    return zlib.crc32(f"{place.datacenter}/{lane.kind}/{lane.consistency}".encode()) & 0x7FFFFFFF
+    return zlib.crc32(f"{place.datacenter}/{lane.kind}/{lane.consistency}".encode()) & 0x7FFFFF00
 
 
 @dataclass
@@ -27,7 +33,7 @@ class Question:
     lane: ProbeLane
     workload: str = "probe"
     _count: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
-    _seen: int | None = None
+    _seen: dict[int, int | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._key = key_of(self.place, self.lane)
@@ -48,15 +54,16 @@ class Question:
             cql = f"INSERT INTO {table} (key, value) VALUES (%s, %s)"
             return Operation("write", self._key, value, "write", levels, cql, (self._key, value))
         cql = f"UPDATE {table} SET value = %s WHERE key = %s IF value = %s"
-        parameters = (value, self._key, self._seen)
+        key = self._key + value % CAS_KEYS
+        parameters = (value, key, self._seen.get(key))
         return Operation(
-            "cas", self._key, value, "lwt", Levels.paxos(levels.cl), cql, parameters, lambda rows: _cas(rows, value)
+            "cas", key, value, "lwt", Levels.paxos(levels.cl), cql, parameters, lambda rows: _cas(rows, value)
         )
 
     def settled(self, operation: Operation, outcome: Outcome, out: object) -> None:
         """The next comparison expects what the last answer showed."""
-        if outcome == "ok" and isinstance(out, dict):
-            self._seen = out["value"]
+        if outcome == "ok" and isinstance(out, dict) and operation.key is not None:
+            self._seen[operation.key] = out["value"]
 
 
 def _value(rows: Rows) -> object:

@@ -1,0 +1,167 @@
+"""Names fail: a running ring does not care, a starting host does."""
+
+from __future__ import annotations
+
+import time
+
+from clusters.lab.provider import LabCluster
+from clusters.ring.config import HostSpec
+from clusters.ring.formation import pod_of
+from clusters.ring.host import Host
+from clusters.ring.limits import Limit, dropped_names_limit
+from clusters.ring.ring import TOLERATED, Ring
+from clusters.waiting import until
+from scenarios.checks import Expected, excuse, no_host_died, no_lost_writes, outcomes, served
+from scenarios.faults.names import Mode, NamesFail
+from scenarios.run import Run
+from scenarios.scenario import Checks, scenario
+from scenarios.settling import agree_again
+from scenarios.workloads.declared import LOCAL_QUORUM, Ledger, Probe, ProbeLane
+
+LANES = (ProbeLane("write", LOCAL_QUORUM, 20.0), ProbeLane("read", LOCAL_QUORUM, 20.0))
+LONE_TOKEN = 424242
+"""Of the host that must stay alone; any token that no host of the ring has."""
+NO_SEEDS = "lists no seeds"
+"""SeedProvider's end of a start when no seed name resolves: "The seed provider lists no seeds."."""
+
+
+@scenario(
+    "dns-failure",
+    variants={mode: {"mode": mode} for mode in ("servfail", "dropped", "nxdomain", "stale")},
+)
+def dns_failure(run: Run, ring: Ring, mode: Mode) -> Checks:
+    """While names fail, running hosts and sessions see no error; starts end as the resolvable seeds decide.
+
+    Gossip and clients use addresses, so a DNS fault alone must cost nothing. A start reads the seed names: with a live
+    seed among those that resolve the host joins; with none it exits and the restart policy brings it back once names
+    resolve again, without help. A host that came up alone would be a split ring and is never counted as up.
+    """
+    home, away = ring.datacenters
+    cluster = home.cluster
+    assert isinstance(cluster, LabCluster)
+    seeds = [host for host in ring.hosts if host.spec.name in ring.seeds]
+    foreign = [host for host in seeds if host.spec.cluster != cluster.name]
+    seed = next(host for host in seeds if host.spec.cluster == cluster.name)
+    other = next(host for host in home.hosts if host not in seeds)
+    normal = ring.limits.restart
+    late = dropped_names_limit(cluster.spec.dns, len(foreign), normal.seconds) if mode == "dropped" else normal
+    expected: list[Expected] = []
+
+    with run.load(Ledger(), Probe(LANES)):
+        run.hold("baseline")
+        with run.fault(NamesFail(cluster, foreign, mode)) as fault:
+            run.hold("remote names fail")
+            restarted = run.mark(f"killed {seed.spec.who}")
+            expected.append(restart(run, seed, "joined", late, "while remote names fail"))
+            agree_again(run, ring.limits.reconnect)
+        with run.fault(NamesFail(cluster, seeds, mode)) as every:
+            run.mark(f"killed {other.spec.who}")
+            expected.append(restart(run, other, "exited", late, "while no seed resolves"))
+        expected.append(returns(run, other))
+        agree_again(run, ring.limits.reconnect)
+        expected.append(lone_start(run, cluster, seeds, mode))
+        healed = run.hold("healed")
+    run.final_reads()
+
+    window = excuse(restarted, until=healed, why="two hosts of this datacenter are restarted, one after the other")
+    del fault, every
+    return [
+        served(home.name, LOCAL_QUORUM, excused=[window], minimum=80),
+        served(away.name, LOCAL_QUORUM, minimum=80),
+        outcomes(expected),
+        no_lost_writes(),
+        no_host_died(allowed=[NO_SEEDS]),
+    ]
+
+
+def restart(run: Run, host: Host, outcome: str, limit: Limit, when: str) -> Expected:
+    """Kill the host's process, let the restart policy bring it back, and record what became of the start."""
+    subject = f"{host.spec.who} started {when}"
+    run.expected_exits.add(host.spec.pod)
+    before = host.pod.state()
+    host.read_log()
+    host.alarms.clear()
+    begun = time.monotonic()
+    host.pod.signal(9)
+    watch = StartWatch(run.ring, host, before.restarts)
+    run.wait_for(subject, lambda most: run.ring.timed(lambda: until(subject, watch, timeout=most)), limit)
+    run.observe("outcome", "ring", subject=subject, outcome=watch.outcome, seconds=round(time.monotonic() - begun, 2),
+                detail=watch.detail)  # fmt: skip
+    return Expected(subject=subject, outcome=outcome, limit=limit.seconds, formula=limit.formula)
+
+
+def returns(run: Run, host: Host) -> Expected:
+    """The restart policy brings the host back by itself once names resolve; record that it joined."""
+    subject = f"{host.spec.who} recovered by itself"
+    limit = run.ring.limits.restart
+    back_off = 8.0
+    whole = Limit("self-recovery", limit.seconds + back_off, f"restart back-off {back_off:g} s + {limit.formula}")
+    watch = StartWatch(run.ring, host, None)
+    seconds = run.wait_for(subject, lambda most: run.ring.timed(lambda: until(subject, watch, timeout=most)), whole)
+    run.observe("outcome", "ring", subject=subject, outcome=watch.outcome, seconds=round(seconds, 2), detail=watch.detail)
+    return Expected(subject=subject, outcome="joined", limit=whole.seconds, formula=whole.formula)
+
+
+def lone_start(run: Run, cluster: LabCluster, seeds: list[Host], mode: Mode) -> Expected:
+    """A new seed on an empty volume whose own name is the only one that resolves: a ring of one, by all signs up.
+
+    It serves CQL and its port is open, so readiness does not tell it from a member; its view does. (A host with its
+    old volume does not stay alone: it knows its peers' addresses from system.peers_v2.)
+    """
+    ring = run.ring
+    home = ring.datacenters[0]
+    name = f"{home.name}-lone"
+    spec = HostSpec(name, cluster.name, home.name, home.zones[-1], LONE_TOKEN, cluster.spec.dns.pod_name(name))
+    pod = pod_of(ring.topology, spec, ring.cluster_name, [spec.name, *ring.seeds])
+    subject = f"{name} started while only its own name resolves"
+    limit = ring.limits.restart
+    with run.fault(NamesFail(cluster, seeds, mode)):
+        run.mark(f"started {name}")
+        number = run.acts.create_pod(cluster.name, pod)
+        watch = StartWatch(ring, Host(spec, cluster), None)
+        seconds = run.wait_for(subject, lambda most: ring.timed(lambda: until(subject, watch, timeout=most)), limit)
+        run.observe("outcome", "ring", subject=subject, outcome=watch.outcome, seconds=round(seconds, 2),
+                    detail=watch.detail)  # fmt: skip
+        run.acts.undo(number)
+    agree_again(run, ring.limits.reconnect)
+    return Expected(subject=subject, outcome="split-ring", limit=limit.seconds, formula=limit.formula)
+
+
+class StartWatch:
+    """Watches one start until it is clear what became of it: joined, split-ring or exited."""
+
+    def __init__(self, ring: Ring, host: Host, restarts: int | None) -> None:
+        self.ring = ring
+        self.host = host
+        self.restarts = restarts
+        self.outcome = ""
+        self.detail = ""
+        self.last: str | None = None
+
+    def __call__(self) -> bool | None:
+        state = self.host.pod.state()
+        if self.restarts is not None and state.restarts < self.restarts + 1:
+            self.last = f"the kill is not seen yet ({state.state})"
+            return None
+        if self.restarts is not None and state.restarts > self.restarts + 1:
+            return self._end("exited", f"{state.reason}: {self._words()}")
+        try:
+            view = self.host.view()
+        except TOLERATED as error:
+            self.last = f"{state.state} {state.reason}: {error}"
+            return None
+        wanted = set(self.ring.addresses().values())
+        if set(view.addresses.values()) == wanted and not view.down:
+            return self._end("joined", f"sees {len(wanted)} hosts")
+        self.last = f"serves, but sees {len(view.addresses)} hosts, {len(view.down)} down"
+        if len(view.down) == len(view.peers):
+            return self._end("split-ring", "serves and holds nobody else for up: " + self._words())
+        return None
+
+    def _words(self) -> str:
+        return " | ".join(self.host.alarms[-2:])[-300:]
+
+    def _end(self, outcome: str, detail: str) -> bool:
+        self.outcome, self.detail = outcome, detail
+        return True
+

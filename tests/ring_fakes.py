@@ -1,0 +1,193 @@
+"""A ring whose hosts say what a test tells them to: fakes behind the same seams as a lab."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from clusters.catalog import named
+from clusters.cluster import PodState
+from clusters.network import Route, Rule
+from clusters.ring.config import HostSpec, declare_hosts, seed_names
+from clusters.ring.host import Host, View
+from clusters.ring.limits import ring_limits
+from clusters.ring.ring import Datacenter, Ring
+
+
+@dataclass
+class FakeNet:
+    space: str
+    standing: list[Rule] = field(default_factory=list)
+    ways: list[Route] = field(default_factory=list)
+    refuses: Exception | None = None
+
+    def rules(self) -> list[Rule]:
+        return list(self.standing)
+
+    def routes(self) -> list[Route]:
+        return list(self.ways)
+
+    def add_rule(self, rule: Rule) -> None:
+        if self.refuses is not None:
+            raise self.refuses
+        self.standing.append(rule)
+
+    def delete_rule(self, rule: Rule) -> None:
+        self.standing.remove(rule)
+
+
+@dataclass
+class FakePod:
+    cluster: FakeCluster
+    name: str
+    net: FakeNet
+
+    def state(self) -> PodState:
+        return next(state for state in self.cluster.pods if state.name == self.name)
+
+    def probe(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
+        return self.cluster.heard(self.name, request)
+
+
+@dataclass(frozen=True)
+class FakeNode:
+    name: str
+    net: FakeNet
+
+
+@dataclass
+class FakeCluster:
+    name: str
+    spec: Any
+    pods: list[PodState] = field(default_factory=list)
+    nets: dict[str, FakeNet] = field(default_factory=dict)
+    overrides: list[dict[str, Any]] = field(default_factory=list)
+    answers: dict[str, list[str]] = field(default_factory=dict)
+    done: list[tuple[str, str]] = field(default_factory=list)
+
+    def net(self, space: str) -> FakeNet:
+        return self.nets.setdefault(space, FakeNet(space))
+
+    @property
+    def gateway(self) -> FakeNet:
+        return self.net(f"{self.name}-gateway")
+
+    def nodes(self) -> list[FakeNode]:
+        return [FakeNode(f"{self.name}-node", self.net(f"{self.name}-node"))]
+
+    def states(self) -> list[PodState]:
+        return list(self.pods)
+
+    def pod(self, name: str) -> FakePod:
+        return FakePod(self, name, self.net(f"pod:{self.name}/{name}"))
+
+    def dns(self, request: dict[str, Any]) -> dict[str, Any]:
+        return {"ok": True, "rules": list(self.overrides)}
+
+    def heard(self, pod: str, request: dict[str, Any]) -> dict[str, Any]:
+        if request["do"] == "resolve":
+            found = [
+                {"name": name, "rcode": "NOERROR" if self.answers.get(name) else "SERVFAIL", "seconds": 0.01,
+                 "addresses": self.answers.get(name, [])}
+                for name in request["names"]
+            ]  # fmt: skip
+            return {"ok": True, "results": found}
+        raise ConnectionError(f"{pod} has no answer to {request['do']}")
+
+    def freeze(self, zone: str) -> None:
+        self.done.append(("freeze", zone))
+
+    def thaw(self, zone: str) -> None:
+        self.done.append(("thaw", zone))
+
+
+class FakeLab:
+    def __init__(self, clusters: list[FakeCluster]) -> None:
+        self.clusters = clusters
+        self.router = FakeNet("router")
+        self.closed = False
+
+    def cluster(self, name: str) -> FakeCluster:
+        return next(cluster for cluster in self.clusters if cluster.name == name)
+
+    def network(self, space: str) -> FakeNet:
+        known = {"router": self.router}
+        for cluster in self.clusters:
+            known |= cluster.nets
+        return known[space]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class FakeHost(Host):
+    """Sees what ``sees`` says; an exception there is raised."""
+
+    sees: View | Exception | None = None
+    gossip: list[str] | Exception = field(default_factory=list)
+    tables: int = 40
+
+    def view(self) -> View:
+        if isinstance(self.sees, Exception):
+            raise self.sees
+        assert self.sees is not None
+        return self.sees
+
+    def gossip_addresses(self) -> list[str]:
+        if isinstance(self.gossip, Exception):
+            raise self.gossip
+        return self.gossip
+
+    def count_tables(self) -> int:
+        return self.tables
+
+
+def state_of(spec: HostSpec, address: str, **changed: Any) -> PodState:
+    known = {"cluster": spec.cluster, "name": spec.pod, "uid": f"uid-{spec.pod}", "node": "n", "zone": spec.rack,
+             "address": address, "state": "running", "restarts": 0, "exit_code": None, "reason": ""}  # fmt: skip
+    return PodState(**{**known, **changed})
+
+
+def fake_ring(folder: Path) -> Ring:
+    """Six hosts in agreement, with host_ids `id-<pod>` at 10.0.0.1 to 10.0.0.6."""
+    topology = named("stub-domains")
+    lab: Any = FakeLab([FakeCluster(spec.name, spec) for spec in topology.clusters])
+    hosts = [FakeHost(spec, lab.cluster(spec.cluster), f"id-{spec.pod}") for spec in declare_hosts(topology)]
+    for number, host in enumerate(hosts):
+        lab.cluster(host.spec.cluster).pods.append(state_of(host.spec, f"10.0.0.{number + 1}"))
+    ring = topology.ring
+    assert ring is not None
+    datacenters = tuple(
+        Datacenter(
+            declared.name,
+            lab.cluster(declared.cluster),
+            tuple(host for host in hosts if host.spec.datacenter == declared.name),
+            declared.replication_factor,
+        )
+        for declared in ring.datacenters
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    made = Ring(topology, lab, "rp-test", folder, datacenters, ring_limits(topology), tuple(seed_names(topology)))
+    agree(made)
+    return made
+
+
+def agree(ring: Ring) -> None:
+    """Let every host see the ring as it is."""
+    addresses = ring.addresses()
+    for host in ring.hosts:
+        assert isinstance(host, FakeHost)
+        peers = tuple(
+            {"host_id": other.host_id, "address": addresses[other.spec.who], "datacenter": other.spec.datacenter,
+             "rack": other.spec.rack, "schema": "s-1"}
+            for other in ring.hosts if other is not host
+        )  # fmt: skip
+        spec = host.spec
+        host.sees = View(host.host_id, addresses[spec.who], spec.datacenter, spec.rack, "s-1", peers, (), {})
+        host.gossip = list(addresses.values())
+        own = ring.clusters.cluster(spec.cluster)
+        for cluster in ring.clusters.clusters:
+            cluster.answers[spec.name] = [addresses[spec.who]]  # type: ignore[attr-defined]
+        assert own.name == spec.cluster

@@ -1,0 +1,81 @@
+"""Every limit is what its formula says."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+
+from clusters.catalog import named
+from clusters.ring.limits import Limits, dropped_names_limit, name_limit, ring_limits
+
+FAST, DEFAULT = Limits(ring_delay=5.0, settle=8.0), Limits(ring_delay=30.0, settle=8.0, phi=12)
+NAMES = [name for name, kind in vars(Limits).items() if isinstance(kind, property)]
+DNS = named("stub-domains").clusters[0].dns
+
+
+def computed(formula):
+    """The value of a formula in words: numbers, `x`, `/` and `+`; every other word says what a number is."""
+    text = re.sub(r"\([^)]*\)", "", formula)
+    text = re.sub(r"\bx\b", "*", text)
+    text = re.sub(r"<=|[A-Za-z_][\w-]*", "", text)
+    assert re.fullmatch(r"[\d.+*/ ]+", text), text
+    return sum(math.prod(quotient(factor) for factor in term.split("*")) for term in text.split("+"))
+
+
+def quotient(factor):
+    first, *others = (float(number) for number in factor.split("/"))
+    return first / math.prod(others)
+
+
+@pytest.mark.parametrize("limits", [FAST, DEFAULT], ids=["fast", "default"])
+@pytest.mark.parametrize("name", NAMES)
+def test_the_formula_of_a_limit_gives_its_seconds(limits, name):
+    limit = getattr(limits, name)
+
+    assert computed(limit.formula) == pytest.approx(limit.seconds, rel=0.002)
+    assert limit.as_json() == {"limit": round(limit.seconds, 2), "formula": limit.formula}
+
+
+def test_a_slower_ring_has_later_limits():
+    for name in ("conviction", "restart", "client_detection", "quarantine"):
+        fast, slow = getattr(FAST, name), getattr(DEFAULT, name)
+        assert slow.seconds > fast.seconds
+        assert slow.formula != fast.formula
+
+
+def test_conviction_is_phi_by_the_accruals_definition():
+    """phi = log10(e) x silence / mean, so phi 8 is reached after 8 x ln 10 means; 18.4 s was measured as 17-18 s."""
+    assert FAST.conviction.seconds - 5 == pytest.approx(18.42, abs=0.01)
+
+
+@pytest.mark.parametrize(("dropped", "timeout", "attempts"), [(0, 1, 2), (3, 5, 2), (2, 1, 1)])
+def test_dropped_names_cost_their_timeouts(dropped, timeout, attempts):
+    dns = DNS.model_copy(update={"resolver_timeout": timeout, "resolver_attempts": attempts})
+    limit = dropped_names_limit(dns, dropped, normal=4)
+
+    assert limit.seconds == 4 * dropped * timeout * attempts + 4
+    assert computed(limit.formula) == pytest.approx(limit.seconds)
+
+
+def test_three_dropped_names_at_glibcs_defaults_are_what_was_measured():
+    dns = DNS.model_copy(update={"resolver_timeout": 5, "resolver_attempts": 2})
+
+    assert dropped_names_limit(dns, 3, normal=4).seconds == 124
+
+
+def test_a_name_is_seen_after_every_cache():
+    limit = name_limit(DNS)
+
+    assert limit.seconds == DNS.ttl + DNS.cache + 5
+    assert computed(limit.formula) == limit.seconds
+
+
+@pytest.mark.parametrize(("timers", "delay"), [("fast", 5.0), ("default", 30.0)])
+def test_the_timers_profile_decides(timers, delay):
+    topology = named("stub-domains")
+    assert topology.ring is not None
+    declared = topology.model_copy(update={"ring": topology.ring.model_copy(update={"timers": timers})})
+
+    assert ring_limits(declared).ring_delay == delay

@@ -1,0 +1,176 @@
+"""From a selection to an exit code: what is refused first, what an early end leaves, and that every ring is closed."""
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from clusters.errors import EnvironmentUnfit, PlanRefused, UsageError
+from clusters.lab.wire import LabGone
+from ringproof import running
+from ringproof.running import Order, run
+from scenarios.profiles import Selection
+from scenarios.runs import RunBook, close_unfinished, unfinished
+from tests.campaigns import MadeUpStanding, made_up  # noqa: F401  a fixture
+
+pytestmark = pytest.mark.usefixtures("made_up")
+STUB_ONLY = Selection("smoke")
+
+
+@pytest.fixture
+def out():
+    return Console(record=True, width=100, file=io.StringIO())
+
+
+@pytest.fixture
+def conducted(tmp_path, out):
+    def conducted(selection=None, seed=7):
+        code = run(Order(selection or Selection(), seed, tmp_path / "runs", check=lambda: None), out)
+        (folder,) = (tmp_path / "runs").iterdir()
+        return code, folder
+
+    return conducted
+
+
+def verdicts(folder):
+    rows = json.loads((folder / "verdict.json").read_text())["scenarios"]
+    return {row["folder"]: row["verdict"] for row in rows}
+
+
+def test_a_valid_run_leaves_everything_and_ends_with_0(conducted, out):
+    code, folder = conducted()
+
+    assert code == 0
+    assert set(verdicts(folder).values()) == {"valid"}
+    assert len(verdicts(folder)) == 6
+    facts = json.loads((folder / "run.json").read_text())
+    assert (facts["seed"], facts["profile"], facts["exit_code"]) == (7, "change", 0)
+    assert facts["ended"] >= facts["started"]
+    assert {"report.html", "junit.xml", "events.jsonl"} <= {path.name for path in folder.iterdir()}
+    assert json.loads((folder / "topologies/stub-domains/plan.json").read_text())["sound"] is True
+    text = out.export_text()
+    assert "seed 7" in text
+    assert str(folder / "report.html") in text
+
+
+def test_each_ring_is_formed_once_and_closed_before_the_next(conducted):
+    conducted()
+
+    assert MadeUpStanding.happened == [
+        "formed stub-domains",
+        "closed stub-domains",
+        "formed shared-suffix",
+        "closed shared-suffix",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"), [("invalid", 1), ("unknown", 10), ("vacuous", 10), ("unclean", 13), ("valid", 0)]
+)
+def test_the_exit_code_follows_from_the_verdict(conducted, made_up, outcome, code):  # noqa: F811
+    made_up["zone-loss"] = outcome
+
+    assert conducted()[0] == code
+
+
+def test_an_interruption_closes_the_ring_and_leaves_a_readable_bundle(conducted, made_up, out):  # noqa: F811
+    made_up["reschedule"] = KeyboardInterrupt
+
+    code, folder = conducted()
+
+    assert code == 2
+    assert MadeUpStanding.happened == ["formed stub-domains", "closed stub-domains"]
+    found = verdicts(folder)
+    assert found["baseline-stub-domains"] == "valid"
+    assert {found[name] for name in found if not name.startswith(("overlap", "baseline"))} == {"unknown"}
+    assert json.loads((folder / "run.json").read_text())["interrupted"] is True
+    assert "interrupted" in out.export_text()
+
+
+def test_what_was_not_conducted_is_never_missed(conducted, made_up):  # noqa: F811
+    MadeUpStanding.refuses = {"shared-suffix"}
+
+    code, folder = conducted()
+
+    assert code == 12
+    found = verdicts(folder)
+    assert found["partition-both-ways-shared-suffix"] == found["dns-failure-servfail-shared-suffix"] == "unknown"
+    assert found["zone-loss-frozen-stub-domains"] == "valid"
+
+
+def test_a_broken_promise_counts_more_than_what_ended_the_run(conducted, made_up):  # noqa: F811
+    MadeUpStanding.refuses = {"shared-suffix"}
+    made_up["baseline"] = "invalid"
+
+    assert conducted()[0] == 1
+
+
+def test_a_lab_that_ends_under_a_scenario_costs_only_that_one(conducted, made_up):  # noqa: F811
+    made_up["baseline"] = LabGone
+
+    code, folder = conducted(STUB_ONLY)
+
+    assert code == 10
+    assert verdicts(folder) == {"baseline-stub-domains": "unknown", "reschedule-stub-domains": "valid"}
+    assert MadeUpStanding.happened == ["formed stub-domains", "closed stub-domains"] * 2
+
+
+def test_an_unfit_machine_is_refused_before_anything_is_made(tmp_path, out):
+    def unfit():
+        raise EnvironmentUnfit("no namespaces")
+
+    with pytest.raises(EnvironmentUnfit):
+        run(Order(Selection(), 7, tmp_path / "runs", check=unfit), out)
+
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(("topology", "error"), [("overlap", PlanRefused), ("stub-domain", UsageError)])
+def test_an_unsound_or_unknown_place_is_refused_before_anything_is_made(tmp_path, out, topology, error):
+    with pytest.raises(error):
+        run(Order(Selection(topologies=(topology,)), 7, tmp_path / "runs", check=lambda: None), out)
+
+    assert not (tmp_path / "runs").exists()
+
+
+def killed(runs):
+    """A run whose process is gone: number 1 lives, but it did not start at tick -1."""
+    book = RunBook.open(runs / "20260101T000000Z-dead", {"seed": 1})
+    owner = book.facts()["process"]
+    book.note(process={**owner, "pid": 1, "start": -1})
+    return book
+
+
+def test_a_run_that_never_ended_is_mentioned_once_more_than_swept(tmp_path, out):
+    book = killed(tmp_path / "runs")
+
+    run(Order(STUB_ONLY, 7, tmp_path / "runs", check=lambda: None), out)
+
+    assert f"ringproof judge {book.folder}" in out.export_text().replace("\n", "")
+    (book.folder / "topologies" / "t" / "scratch").mkdir(parents=True)
+    close_unfinished(book.folder)
+    assert list(unfinished(tmp_path / "runs")) == []
+    assert book.facts()["ended"] == "killed"
+    assert not (book.folder / "topologies" / "t" / "scratch").exists()
+
+
+def test_a_live_run_is_not_unfinished(tmp_path):
+    RunBook.open(tmp_path / "runs" / "live", {"seed": 1})
+
+    assert list(unfinished(tmp_path / "runs")) == []
+
+
+def test_run_json_is_begun_once_by_whoever_is_first(tmp_path):
+    RunBook.open(tmp_path, {"seed": 1})
+    RunBook.open(tmp_path, {"seed": 2})
+
+    assert RunBook(tmp_path).facts()["seed"] == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+@pytest.mark.parametrize(
+    ("ended", "judged", "code"), [(0, 0, 0), (0, 10, 10), (12, 10, 12), (12, 1, 1), (2, 1, 2), (12, 0, 12), (0, 13, 13)]
+)
+def test_the_worst_of_two_codes(ended, judged, code):
+    assert running.worst(ended, judged) == code

@@ -1,0 +1,137 @@
+"""Suites under pytest: what is collected, what an outcome becomes, and with which code a session ends."""
+
+import json
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+CONFTEST = """
+import pytest
+from tests.campaigns import made_up as _made_up, MadeUpStanding
+from fixtures import conducting
+
+conducting.require = lambda: None
+
+@pytest.fixture(autouse=True)
+def outcomes(_made_up):
+    _made_up.update({"zone-loss": "invalid", "partition": "unknown", "dns-failure": "vacuous"})
+
+made_up = pytest.fixture(scope="session")(lambda: None)
+"""
+SUITE = """
+import pytest
+from scenarios.{module} import {module}
+
+@pytest.mark.scenario("{name}")
+def test_{module}(conduct, topology, variant):
+    assert conduct({module}, variant).ok
+"""
+MODULES = {
+    "baseline": "baseline",
+    "reschedule": "reschedule",
+    "zone_loss": "zone-loss",
+    "partition": "partition",
+    "dns_failure": "dns-failure",
+    "overlap": "overlap",
+}
+
+
+@pytest.fixture
+def suites(pytester, monkeypatch, request):
+    monkeypatch.setenv("PYTHONPATH", str(request.config.rootpath))
+    pytester.makeconftest(CONFTEST)
+    for module, name in MODULES.items():
+        pytester.makepyfile(**{f"test_{module}": SUITE.format(module=module, name=name)})
+    return pytester
+
+
+def collected(pytester, *arguments):
+    lines = pytester.runpytest_subprocess("--collect-only", "-q", *arguments).outlines
+    return [line.partition("::")[2] for line in lines if "::" in line]
+
+
+def test_change_is_collected_in_the_order_of_the_profile(suites):
+    assert collected(suites) == [
+        "test_overlap[overlap]",
+        "test_baseline[stub-domains]",
+        "test_reschedule[stub-domains]",
+        "test_zone_loss[stub-domains-frozen]",
+        "test_partition[shared-suffix-both-ways]",
+        "test_dns_failure[shared-suffix-servfail]",
+    ]
+
+
+def test_smoke_is_the_smoke_profile_by_mark_and_by_name(suites):
+    expected = ["test_baseline[stub-domains]", "test_reschedule[stub-domains]"]
+
+    assert collected(suites, "-m", "smoke") == expected
+    assert collected(suites, "--profile", "smoke") == expected
+
+
+def test_topology_takes_every_scenario_of_the_profile_there(suites):
+    found = collected(suites, "--topology", "shared-suffix")
+
+    assert "test_zone_loss[shared-suffix-frozen]" in found
+    assert not any("stub-domains" in test for test in found)
+
+
+def test_an_unknown_profile_is_a_usage_error_with_the_nearest_name(suites):
+    result = suites.runpytest_subprocess("--profile", "nightli")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*did you mean nightly?*"])
+
+
+@pytest.mark.parametrize(
+    ("chosen", "code"),
+    [
+        ("baseline or reschedule or overlap", 0),
+        ("baseline or partition", 10),
+        ("partition or dns", 10),
+        ("zone_loss or partition", 1),
+    ],
+)
+def test_a_session_ends_with_the_code_of_its_worst_outcome(suites, chosen, code):
+    assert suites.runpytest_subprocess("-k", chosen, "--seed=7").ret == code
+
+
+def test_an_outcome_is_one_paragraph_and_the_bundle_is_whole(suites):
+    result = suites.runpytest_subprocess("-k", "baseline or zone_loss or partition", "--bundle=left", "-rA")
+
+    result.assert_outcomes(passed=1, failed=2)
+    assert "AssertionError: zone-loss-frozen-stub-domains is invalid: Agreement after 9.0 s" in result.stdout.str()
+    assert "Inconclusive: partition-both-ways-shared-suffix is unknown" in result.stdout.str()
+    folder = suites.path / "left"
+    facts = json.loads((folder / "run.json").read_text())
+    assert facts["exit_code"] == 1
+    assert facts["ended"]
+    rows = json.loads((folder / "verdict.json").read_text())["scenarios"]
+    assert [row["verdict"] for row in rows] == ["valid", "unknown", "invalid"]
+    assert (folder / "report.html").exists()
+    assert (folder / "junit.xml").exists()
+
+
+def test_workers_write_into_one_bundle(suites):
+    result = suites.runpytest_subprocess("-n2", "-k", "baseline or reschedule or overlap", "--bundle=left")
+
+    result.assert_outcomes(passed=3)
+    assert result.ret == 0
+    names = {path.name for path in (suites.path / "left").iterdir()}
+    assert {"run.json", "verdict.json", "report.html", "events-gw0.jsonl"} <= names
+    assert len(json.loads((suites.path / "left" / "verdict.json").read_text())["scenarios"]) == 3
+
+
+def test_a_session_that_conducts_nothing_leaves_nothing(suites):
+    suites.makepyfile(test_plain="def test_plain(): pass")
+
+    suites.runpytest_subprocess("test_plain.py").assert_outcomes(passed=1)
+
+    assert not (suites.path / "runs").exists()
+
+
+def test_keep_and_workers_do_not_go_together(suites):
+    result = suites.runpytest_subprocess("--keep", "-n2")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*run without -n*"])
