@@ -27,6 +27,7 @@ def _topology(facts: Facts) -> str | None:
         "preparing": f"{topology}: artifacts",
         "ready": f"{topology}: ring is ready after {facts.get('seconds', 0):.0f} s",
         "closed": f"{topology}: closed",
+        "given back": f"{topology}: given back to its holder",
     }
     return words.get(state)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from enum import StrEnum
@@ -222,7 +223,7 @@ def sweep() -> None:
     for line in done:
         out.print(line, soft_wrap=True)
     alive = sweeping.live_labs()
-    out.print(f"{len(done)} things swept; {len(alive)} labs are alive and left alone", soft_wrap=True)
+    out.print(f"swept: {len(done)}; labs that are alive and left alone: {len(alive)}", soft_wrap=True)
 
 
 @reports.command(name="open")
@@ -245,8 +246,9 @@ def _up(entry: object, out: Console) -> None:
     from clusters.holding import Holding
 
     assert isinstance(entry, Holding)
+    left = (entry.expires - time.time()) / 60
     out.print(
-        f"{entry.name} is up until it is taken down. From any terminal of this user:\n"
+        f"{entry.name} is up, for {left:.0f} min at most. From any terminal of this user:\n"
         f"  ringproof run --on {entry.name} --scenario reschedule\n"
         f"  ringproof shell --on {entry.name} HOST\n"
         f"  ringproof down {entry.name}",

@@ -52,7 +52,7 @@ def main() -> int:
     console = Console(force_terminal=False, width=200)
     try:
         check(topology)
-        hold_up(topology, folder, expires, PlainView(console), lambda entry: console.print(f"{entry.name} is up"))
+        hold_up(topology, folder, expires, PlainView(console), lambda _entry: None)
     except KeyboardInterrupt:
         return 0
     except RingproofError as error:

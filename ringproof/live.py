@@ -141,7 +141,7 @@ class TreeView(View):
 
     def _on_topology(self, facts: dict[str, Any]) -> None:
         stem = self._stem(facts["name"])
-        stem.step = "" if facts["state"] in ("asked", "closed") else told.line("topology", facts) or ""
+        stem.step = "" if facts["state"] in ("asked", "closed", "given back") else told.line("topology", facts) or ""
 
     def _on_step(self, facts: dict[str, Any]) -> None:
         self._stem(facts["topology"]).step = facts["text"]

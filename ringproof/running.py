@@ -63,7 +63,8 @@ def run(order: Order, console: Console) -> int:
     seed = new_seed() if order.seed is None else order.seed
     folder = order.runs / new_run_id()
     book = RunBook.open(folder, _facts(order, items, seed))
-    console.print(f"run {folder.name}: {len(items)} scenarios, seed {seed}", soft_wrap=True)
+    number = f"{len(items)} scenario{'s' if len(items) > 1 else ''}"
+    console.print(f"run {folder.name}: {number}, seed {seed}", soft_wrap=True)
     try:
         code = _conduct(order, items, folder, seed, console)
     except BaseException as error:

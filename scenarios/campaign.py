@@ -179,7 +179,7 @@ class Campaign:
         if self._standing is not None:
             standing, self._standing = self._standing, None
             standing.close()
-            self.tell("topology", name=standing.topology.name, state="closed")
+            self.tell("topology", name=standing.topology.name, state="closed" if self._held is None else "given back")
 
     def _copy_held(self, held: HeldRing) -> None:
         """A bundle is whole: it gets the files of the held ring and the logs of its hosts."""

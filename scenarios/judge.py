@@ -18,6 +18,7 @@ from clusters.errors import BundleError, RingproofError
 from scenarios.checks import CheckData, run_check
 from scenarios.history import SECOND
 from scenarios.record import FAULT_STATES, Record, Window, load_json
+from scenarios.starvation import excused
 from scenarios.verdict import CheckResult, Reasoned, RunVerdict, ScenarioVerdict, Verdict, canonical, merge
 
 INFO_SHARE_LIMIT = 0.3
@@ -125,6 +126,10 @@ def _system(folder: Path, record: Record) -> tuple[tuple[CheckResult, ...], Reas
     except BundleError as error:
         return (), Reasoned(Verdict.UNKNOWN, str(error))
     results = tuple(_placeless(run_check(item, record), folder) for item in checks)
+    try:
+        results = excused(results, record)
+    except BundleError as error:
+        return results, Reasoned(Verdict.UNKNOWN, str(error))
     verdict = merge(result.verdict for result in results)
     decisive = [result for result in results if result.verdict is verdict]
     if not results:

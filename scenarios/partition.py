@@ -19,7 +19,7 @@ from scenarios.checks import (
 from scenarios.faults.partition import Partition
 from scenarios.run import Run
 from scenarios.scenario import Checks, scenario
-from scenarios.settling import agree_again, answer_again, deliver_hints
+from scenarios.settling import EXPECTED_ERRORS, agree_again, answer_again, deliver_hints
 from scenarios.workloads.declared import (
     EACH_QUORUM,
     LOCAL_QUORUM,
@@ -86,5 +86,5 @@ def partition(run: Run, ring: Ring, *, one_way: bool) -> Checks:
         monotonic_reads(),
         read_your_writes(),
         append_log(),
-        no_host_died(),
+        no_host_died(allowed=EXPECTED_ERRORS),
     ]

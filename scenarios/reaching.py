@@ -78,7 +78,8 @@ def _target(state: PodState, port: int, size: int) -> Json:
 def answers_of(pod: Pod, addresses: Sequence[str], port: int, timeout: float = PROBE_SECONDS) -> list[Json]:
     """One question from one pod to each of the addresses, all at once; the answers in their order."""
     kind = KINDS[port]
-    targets = [{"address": address, "port": port, "kind": kind, "bytes": 0, "timeout": timeout} for address in addresses]
+    asked = {"port": port, "kind": kind, "bytes": 0, "timeout": timeout}
+    targets = [{**asked, "address": address} for address in addresses]
     results: list[Json] = pod.probe({"do": "reach", "targets": targets}, timeout * 2 + 5)["results"]
     return results
 

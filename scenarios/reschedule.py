@@ -23,7 +23,7 @@ from scenarios.checks import (
 from scenarios.faults.pod import PodReschedule
 from scenarios.run import Run
 from scenarios.scenario import Checks, scenario
-from scenarios.settling import agree_again, deliver_hints
+from scenarios.settling import EXPECTED_ERRORS, agree_again, deliver_hints
 from scenarios.workloads.declared import LOCAL_QUORUM, Ledger, LwtLog, Probe, ProbeLane, Registers
 
 LANES = (ProbeLane("write", LOCAL_QUORUM, 20.0), ProbeLane("read", LOCAL_QUORUM, 20.0))
@@ -75,5 +75,5 @@ def reschedule(run: Run, ring: Ring) -> Checks:
         monotonic_reads(),
         read_your_writes(),
         append_log(),
-        no_host_died(),
+        no_host_died(allowed=EXPECTED_ERRORS),
     ]

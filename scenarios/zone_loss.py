@@ -19,7 +19,7 @@ from scenarios.checks import (
 from scenarios.faults.zone import How, ZoneLoss
 from scenarios.run import Run
 from scenarios.scenario import Checks, scenario
-from scenarios.settling import agree_again, deliver_hints
+from scenarios.settling import EXPECTED_ERRORS, agree_again, deliver_hints
 from scenarios.workloads.declared import (
     ALL,
     DEFAULT_LANES,
@@ -83,7 +83,7 @@ def zone_loss(run: Run, ring: Ring, how: How) -> Checks:
         monotonic_reads(),
         read_your_writes(),
         append_log(),
-        no_host_died(),
+        no_host_died(allowed=EXPECTED_ERRORS),
     ]
 
 

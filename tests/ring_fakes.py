@@ -88,8 +88,8 @@ class FakeCluster:
     def heard(self, pod: str, request: dict[str, Any]) -> dict[str, Any]:
         if request["do"] == "resolve":
             found = [
-                {"name": name, "rcode": "NOERROR" if self.answers.get(name) else "SERVFAIL", "seconds": 0.01,
-                 "addresses": self.answers.get(name, [])}
+                {"name": name, "rcode": "NOERROR" if self.answers.get(name.rstrip(".")) else "SERVFAIL",
+                 "seconds": 0.01, "addresses": self.answers.get(name.rstrip("."), [])}
                 for name in request["names"]
             ]  # fmt: skip
             return {"ok": True, "results": found}

@@ -103,7 +103,7 @@ def test_the_report_of_the_newest_run_is_written_and_its_path_printed(tmp_path, 
 
 def test_sweep_says_what_it_did_and_leaves_the_rest_alone(capsys):
     assert main(["sweep"]) == 0
-    assert "0 things swept" in capsys.readouterr().out
+    assert "swept: 0;" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

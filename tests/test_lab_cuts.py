@@ -169,12 +169,12 @@ def test_one_port_can_be_blocked_in_the_senders_namespace_alone(lab, acts):
     source, target = lab.cluster("east").pod("east-a-0"), lab.cluster("west").pod("west-a-0").state()
     acts.add_rule(source.net, Rule(10, "prohibit", destination=f"{target.address}/32", protocol="tcp", port=7070))
     asked = {"address": target.address, "kind": "tcp", "timeout": 2.0}
-    blocked, other = source.probe(
-        {"do": "reach", "targets": [{**asked, "port": 7070}, {**asked, "port": 7071}]}, 10
-    )["results"]
-    (from_elsewhere,) = lab.cluster("east").pod("east-b-0").probe(
-        {"do": "reach", "targets": [{**asked, "port": 7070}]}, 10
-    )["results"]
+    blocked, other = source.probe({"do": "reach", "targets": [{**asked, "port": 7070}, {**asked, "port": 7071}]}, 10)[
+        "results"
+    ]
+    (from_elsewhere,) = (
+        lab.cluster("east").pod("east-b-0").probe({"do": "reach", "targets": [{**asked, "port": 7070}]}, 10)["results"]
+    )
 
     assert "Permission denied" in blocked["error"]
     assert "Connection refused" in other["error"]

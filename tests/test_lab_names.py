@@ -34,7 +34,8 @@ answer = open('/etc/resolv.conf').read(), open('/etc/hosts').read(), socket.geth
 """
 SOCKETS = """
 import os, stat
-answer = [os.path.join(folder, name) for top in ('/run', '/var/run') for folder, _, names in os.walk(top) for name in names
+answer = [os.path.join(folder, name)
+          for top in ('/run', '/var/run') for folder, _, names in os.walk(top) for name in names
           if stat.S_ISSOCK(os.lstat(os.path.join(folder, name)).st_mode)]
 """
 
@@ -67,11 +68,16 @@ def supervisor(handle) -> int:
     return int(Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()[0])
 
 
+def run_of(pid: int) -> Path:
+    """The /run of that process, seen from here."""
+    return Path(f"/proc/{pid}", "root", "run")
+
+
 class Decoy:
     """A listener in the supervisor's /run: what a pod would find there if it had no empty one of its own."""
 
     def __init__(self, pid: int, path: str) -> None:
-        place = Path(f"/proc/{pid}/root/run") / path
+        place = run_of(pid) / path
         place.parent.mkdir(parents=True, exist_ok=True)
         self.called = 0
         self._listening = socket.socket(socket.AF_UNIX)
@@ -129,7 +135,7 @@ def test_no_socket_of_the_machines_resolver_nscd_or_bus_is_ever_asked(started):
 
 def test_the_machines_own_run_is_not_the_labs(started):
     _lab, handle = started
-    inside, outside = Path(f"/proc/{supervisor(handle)}/root/run"), Path("/run")
+    inside, outside = run_of(supervisor(handle)), Path("/run")
 
     assert not os.path.samestat(inside.stat(), outside.stat())
     assert stat.S_ISDIR(inside.stat().st_mode)

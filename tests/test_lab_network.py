@@ -64,7 +64,7 @@ def test_a_packet_to_a_range_that_nobody_owns_is_answered_unreachable_inside_the
     hand = Hand(lab.cluster("east").pod("client"))
     try:
         for address in ("10.199.1.1", "172.16.3.4", "192.168.7.8", "100.64.0.9", "203.0.113.5"):
-            with pytest.raises(RuntimeError, match="No route to host|Network is unreachable"):
+            with pytest.raises(RuntimeError, match=r"No route to host|Network is unreachable"):
                 hand.run(UNREACHABLE, to=address)
     finally:
         hand.close()

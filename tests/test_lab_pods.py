@@ -79,8 +79,16 @@ def test_the_first_start_on_a_volume_has_its_own_command_and_files_are_filled_in
     spec = PodSpec(
         "first",
         "a",
-        ("/bin/sh", "-c", "cat {{CONFIG}}/who >> {{VOLUME}}/said; echo later >> {{VOLUME}}/said; exec tail -f /dev/null"),
-        ("/bin/sh", "-c", "cat {{CONFIG}}/who >> {{VOLUME}}/said; echo first >> {{VOLUME}}/said; exec tail -f /dev/null"),
+        (
+            "/bin/sh",
+            "-c",
+            "cat {{CONFIG}}/who >> {{VOLUME}}/said; echo later >> {{VOLUME}}/said; exec tail -f /dev/null",
+        ),
+        (
+            "/bin/sh",
+            "-c",
+            "cat {{CONFIG}}/who >> {{VOLUME}}/said; echo first >> {{VOLUME}}/said; exec tail -f /dev/null",
+        ),
         files={"who": "{{POD_NAME}} {{POD_IP}} {{POD_UID}}\n"},
         restart=QUICK,
     )
@@ -110,6 +118,7 @@ def test_a_rescheduled_pod_has_another_identity_and_address_and_its_old_volume(e
     assert pod.state() == new
     with pytest.raises((ConnectionError, TimeoutError)):
         hand.run("answer = 1")
+    hand.close()
     (gone,) = east.pod("client").probe(
         {"do": "reach", "targets": [{"address": old.address, "port": 7070, "kind": "tcp", "timeout": 0.3}]}, 5
     )["results"]
@@ -137,15 +146,36 @@ def test_an_address_of_another_nodes_range_can_be_pinned_and_given_up(lab, east)
     address = str(east.layout.nodes[0].pods[200])
     routes = east.gateway.routes()
     moved = east.reschedule("foreign", address)
-    (seen,) = lab.cluster("west").pod("client").probe(
-        {"do": "reach", "targets": [{"address": address, "port": 7070, "kind": "probe", "timeout": 2}]}, 5
-    )["results"]
+    (seen,) = (
+        lab.cluster("west")
+        .pod("client")
+        .probe({"do": "reach", "targets": [{"address": address, "port": 7070, "kind": "probe", "timeout": 2}]}, 5)[
+            "results"
+        ]
+    )
     east.reschedule("foreign")
 
     assert (moved.address, seen["answered"]) == (address, moved.uid)
     assert moved.node == east.layout.nodes[2].name
     assert east.gateway.routes() == routes
     assert pod.state().address in {str(host) for host in east.layout.nodes[2].pods}
+
+
+def test_a_deleted_pod_is_gone_with_its_name_and_its_address_is_given_back(lab, east):
+    pod = east.create_pod(PodSpec("brief", "c", SLEEPER))
+    state = pod.state()
+    name = east.spec.dns.pod_name("brief")
+    east.delete_pod("brief")
+    client = lab.cluster("west").pod("client")
+    (answer,) = client.probe({"do": "resolve", "names": [f"{name}."]}, 20)["results"]
+    target = {"address": state.address, "port": 7070, "kind": "tcp", "timeout": 0.3}
+    (reached,) = client.probe({"do": "reach", "targets": [target]}, 5)["results"]
+
+    assert "brief" not in {found.name for found in east.states()}
+    assert (answer["rcode"], reached["ok"]) == ("NXDOMAIN", False)
+    again = east.create_pod(PodSpec("brief", "c", SLEEPER, address=state.address))
+    assert again.state().address == state.address
+    assert again.state().uid != state.uid
 
 
 def test_what_does_not_exist_is_named(lab, east):

@@ -97,7 +97,9 @@ def test_a_rule_cannot_be_added_twice(net):
         net.delete_rule(RULES[0])
 
 
-@pytest.mark.parametrize("missing", [RULES[0], replace(RULES[2], destination="10.9.8.6/32"), replace(RULES[2], priority=9)])
+@pytest.mark.parametrize(
+    "missing", [RULES[0], replace(RULES[2], destination="10.9.8.6/32"), replace(RULES[2], priority=9)]
+)
 def test_deleting_a_rule_that_is_not_there_is_an_error_and_takes_no_other(net, missing):
     net.add_rule(RULES[2])
     try:
@@ -109,9 +111,10 @@ def test_deleting_a_rule_that_is_not_there_is_an_error_and_takes_no_other(net, m
 
 
 def test_rules_of_others_are_neither_listed_nor_deleted(spaces):
-    add = "from pyroute2 import IPRoute\nwith IPRoute() as net: net.rule('add', priority=77, dst='10.7.0.0', dst_len=16, action='blackhole')"
-    count = "with IPRoute() as net: answer = sum(rule.get_attr('FRA_PRIORITY') == 77 for rule in net.get_rules(family=2))"
-    delete = "with IPRoute() as net: net.rule('del', priority=77)"
+    within = "from pyroute2 import IPRoute\nwith IPRoute() as net:\n "
+    add = within + "net.rule('add', priority=77, dst='10.7.0.0', dst_len=16, action='blackhole')"
+    count = within + "answer = sum(rule.get_attr('FRA_PRIORITY') == 77 for rule in net.get_rules(family=2))"
+    delete = within + "net.rule('del', priority=77)"
     spaces.hand.run(add)
     try:
         assert spaces.pod.rules() == []
@@ -125,8 +128,9 @@ def test_rules_of_others_are_neither_listed_nor_deleted(spaces):
 def test_what_is_added_carries_our_mark(spaces):
     code = (
         "from pyroute2 import IPRoute\nwith IPRoute() as net:\n"
-        " answer = [[rule.get_attr('FRA_PROTOCOL') for rule in net.get_rules(family=2) if rule.get_attr('FRA_PRIORITY') == 10],"
-        " [route['proto'] for route in net.get_routes(family=2, table=254) if route.get_attr('RTA_DST') == '203.0.113.0']]"
+        " rules, routes = list(net.get_rules(family=2)), list(net.get_routes(family=2, table=254))\n"
+        "answer = [[rule.get_attr('FRA_PROTOCOL') for rule in rules if rule.get_attr('FRA_PRIORITY') == 10],"
+        " [route['proto'] for route in routes if route.get_attr('RTA_DST') == '203.0.113.0']]"
     )
     rule, route = Rule(10, destination="10.9.0.0/16"), Route("203.0.113.0/24", kind="blackhole")
     spaces.pod.add_rule(rule)

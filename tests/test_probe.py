@@ -205,7 +205,10 @@ class Cql:
                         assert b"CQL_VERSION" in body
                     else:
                         (size,) = struct.unpack_from("!i", body)
-                        statement, (level, flags) = body[4 : 4 + size].decode(), struct.unpack_from("!HB", body, 4 + size)
+                        statement, (level, flags) = (
+                            body[4 : 4 + size].decode(),
+                            struct.unpack_from("!HB", body, 4 + size),
+                        )
                         assert (opcode, level, flags) == (0x07, 1, 0)
                         self.asked.append(statement)
                         answer = self._answers[statement]

@@ -14,7 +14,6 @@ from clusters.lab.wire import LabGone
 from clusters.network import Route, Rule
 from clusters.ring import standing
 from clusters.ring.standing import HEAP_TABLES, SLOT, StandingRing, start_slot
-
 from tests.ring_fakes import agree, fake_ring
 
 ROOT = Path(__file__).parents[1]
@@ -71,7 +70,18 @@ def cloned(peer):
         (lambda _: {"schema": "s-2"}, "2 schema versions"),
         (lambda _: {"host_id": "id-new"}, "east-b-0 is id-new, it was id-east-b-0"),
     ],
-    ids=["one missing", "alone", "two under one id", "one twice", "moved", "swapped", "own address", "down", "schema", "id"],
+    ids=[
+        "one missing",
+        "alone",
+        "two under one id",
+        "one twice",
+        "moved",
+        "swapped",
+        "own address",
+        "down",
+        "schema",
+        "id",
+    ],
 )
 def test_the_first_lack_is_named(ring, change, lack):
     sees(ring, **change(ring))
@@ -117,7 +127,7 @@ def test_hints_are_added_over_all_hosts_that_answer(ring):
     ring.host("east-c-0").sees = TimeoutError("slow")
 
     assert ring.hints() == {"id-west-a-0": 3, "id-west-b-0": 4}
-    with pytest.raises(WaitTimeout, match="hints wait for .*id-west-a-0"):
+    with pytest.raises(WaitTimeout, match=r"hints wait for .*id-west-a-0"):
         ring.await_hints_drained(0.05)
     sees(ring, "east-a-0", hints={})
     sees(ring, "east-b-0", hints={})
@@ -333,4 +343,3 @@ def test_the_slot_is_given_back_when_the_block_fails(monkeypatch):
             raise OSError("inside")
 
     assert told == []
-

@@ -95,7 +95,7 @@ def test_the_seeds_of_the_named_topologies():
 @pytest.mark.parametrize("commitlog", ["group", "periodic"])
 @pytest.mark.parametrize("timers", ["fast", "default"])
 def test_every_key_is_a_field_of_that_versions_config(version, commitlog, timers):
-    """The lists are the fields of org.apache.cassandra.config.Config in the locked jar; an unknown key stops a start."""
+    """The lists are the fields of org.apache.cassandra.config.Config in the locked jars: another key stops a start."""
     known = set((SETTINGS / f"cassandra-{version}-settings.txt").read_text().split())
     declared = topology(version=version, commitlog=commitlog, timers=timers)
     written = yaml.safe_load(files_of(declared)["cassandra.yaml"])
@@ -116,7 +116,9 @@ def test_what_is_promised_is_in_the_file():
     assert written["listen_address"] == written["broadcast_rpc_address"] == "{{POD_IP}}"
     assert written["seed_provider"][0]["parameters"][0]["seeds"].split(",") == seed_names(declared)
     assert files["rackdc.properties"].splitlines()[:2] == [f"dc={host.datacenter}", f"rack={host.rack}"]
-    assert all("{{" not in str(written[key]) for key in written if not key.endswith(("address", "directory", "directories")))
+    assert all(
+        "{{" not in str(written[key]) for key in written if not key.endswith(("address", "directory", "directories"))
+    )
 
 
 def test_periodic_mode_says_its_period():

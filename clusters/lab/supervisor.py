@@ -303,8 +303,8 @@ NET_ACTS: dict[str, Callable[..., Any]] = {
     "add_rule": Rule, "delete_rule": Rule, "add_route": Route, "delete_route": Route,
 }  # fmt: skip
 REQUESTS = (
-    "create_cluster", "create_pod", "delete_pod", "reschedule", "states", "zone", "spawn", "signal", "probe", "dns", "read", "net",
-    "memory",
+    "create_cluster", "create_pod", "delete_pod", "reschedule", "states", "zone", "spawn", "signal", "probe", "dns",
+    "read", "net", "memory",
 )  # fmt: skip
 
 

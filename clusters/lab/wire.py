@@ -48,7 +48,7 @@ def receive(link: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     """Receive one frame; None when the other side has closed, be it in the middle of a frame."""
     head, descriptors, _flags, _address = socket.recv_fds(link, HEAD, MOST_DESCRIPTORS)
     for descriptor in descriptors:
-        os.set_inheritable(descriptor, False)  # recv_fds of 3.11 leaves out the flag that would do it
+        os.set_inheritable(descriptor, False)  # noqa: FBT003  recv_fds of 3.11 drops the flag that would do it
     head += _read(link, HEAD - len(head)) if head else b""
     body = _read(link, int.from_bytes(head, "big")) if len(head) == HEAD else b""
     if len(head) < HEAD or len(body) < int.from_bytes(head, "big"):
