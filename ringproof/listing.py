@@ -14,12 +14,15 @@ from clusters.holding import standing
 from clusters.topology import Topology
 from scenarios.profiles import PROFILES
 from scenarios.registered import registered
+from scenarios.scenario import Tier
 
 
 def render(console: Console) -> None:
     """Draw scenarios with variants and promises, topologies, profiles and labs; reads well at 80 columns."""
     scenarios = _table("Scenarios", "scenario", "variants", "promise")
     for name, scenario in sorted(registered().items()):
+        if scenario.tier is Tier.SELFTEST:
+            continue  # a sabotage that must be found, not a promise
         scenarios.add_row(Text(name, "bold"), ", ".join(filter(None, scenario.variants)), Text(scenario.promise))
     topologies = _table("Topologies", "topology", "clusters", "ring")
     for name, topology in catalog().items():

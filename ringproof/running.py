@@ -26,7 +26,7 @@ from scenarios.campaign import Campaign
 from scenarios.judge import judge_run
 from scenarios.profiles import Item, Selection
 from scenarios.registered import registered
-from scenarios.runs import RUNS, SYSTEM_BROKEN, RunBook, exit_code, new_run_id, new_seed, unfinished
+from scenarios.runs import RUNS, SYSTEM_BROKEN, RunBook, exit_code, new_run_id, new_seed, remove_scratch, unfinished
 from scenarios.verdict import RunVerdict
 
 INTERRUPTED = 2
@@ -71,6 +71,7 @@ def run(order: Order, console: Console) -> int:
         book.end(error=f"{type(error).__name__}: {error}")
         raise
     book.end(exit_code=code, **({"interrupted": True} if code == INTERRUPTED else {}))
+    remove_scratch(folder)
     verdict = report(folder, console)
     return worst(code, exit_code(verdict))
 

@@ -42,6 +42,7 @@ class Profile:
 RINGED = (
     ("baseline", ""),
     ("reschedule", ""),
+    ("address-reuse", ""),
     ("zone-loss", "frozen"),
     ("zone-loss", "killed"),
     ("zone-loss", "cut"),

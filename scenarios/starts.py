@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 
 from clusters.ring.host import Host
@@ -10,6 +11,9 @@ from clusters.ring.ring import TOLERATED, Ring
 from clusters.waiting import until
 from scenarios.checks import Expected
 from scenarios.run import Run
+
+FRESH = -1
+"""The restart count before the first start of a new pod, which is not a restart."""
 
 
 def restart(run: Run, host: Host, outcome: str, limit: Limit, when: str) -> Expected:
@@ -20,7 +24,7 @@ def restart(run: Run, host: Host, outcome: str, limit: Limit, when: str) -> Expe
     host.read_log()
     host.alarms.clear()
     begun = time.monotonic()
-    host.pod.signal(9)
+    host.pod.signal(signal.SIGKILL)
     watch = StartWatch(run.ring, host, before.restarts)
     run.wait_for(subject, lambda most: run.ring.timed(lambda: until(subject, watch, timeout=most)), limit)
     run.observe("outcome", "ring", subject=subject, outcome=watch.outcome, seconds=round(time.monotonic() - begun, 2),
