@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 from clusters.cluster import ReschedulesPods
+from clusters.ring.host import Host
 from clusters.ring.limits import Limit
-from clusters.ring.ring import Condition, Ring
+from clusters.ring.ring import Ring
 from clusters.waiting import until
 from scenarios.checks import Expected, no_host_died, no_lost_writes, outcomes, ring_views, same_identity, served
 from scenarios.faults.pod import PodReschedule
@@ -21,13 +26,12 @@ CANCELLED = "already exists, cancelling join"
 
 @scenario("address-reuse", requires=[ReschedulesPods], tier=Tier.NIGHTLY)
 def address_reuse(run: Run, ring: Ring) -> Checks:
-    """A host on an address that its ring has just released is refused while gossip remembers the address, then accepted.
+    """A host on an address that its ring has just released is refused while gossip remembers it, and accepted after.
 
-    The first host moves away from the address; when the others hold its new one, the second is given the old one. Inside
-    the quarantine (2 x ring delay) the second host's start is cancelled with Cassandra's own message, the restart policy
-    tries again, and once gossip has forgotten the former owner the same start succeeds, without help. No host ever
-    answers under another identity. (Given away earlier, while the first host is still starting, the address is accepted
-    too, but on 5.0.9 the two hosts then never hold each other for up: measured, 118 s.)
+    The first host's pod moves away from the address and is held back; the second is given the address at once. Gossip
+    still holds it for the first host, so the second host's start is cancelled with Cassandra's own message and the
+    restart policy tries again. Once the first host is back elsewhere, and gossip has forgotten the address after its
+    quarantine (2 x ring delay), the same start succeeds, without help. No host ever answers under another identity.
     """
     home, away = ring.datacenters
     first, second = PodReschedule(home.hosts[0]), PodReschedule(home.hosts[1])
@@ -44,22 +48,11 @@ def address_reuse(run: Run, ring: Ring) -> Checks:
         run.hold("baseline")
         with run.fault(first) as moved:
             assert first.old is not None
-            run.wait_for("the others let go of the address", lambda most: await_release(ring, first, most), limits.restart)
             second.address = first.old.address
-            with run.fault(second) as reused:
-                watch = StartWatch(ring, second.host, FRESH)
-                seconds = run.wait_for(
-                    refusal, lambda most: ring.timed(lambda: until(refusal, watch, timeout=most)), limits.restart
-                )
-                named = CANCELLED in watch.detail
-                run.observe("outcome", "ring", subject=refusal, outcome="refused" if named else watch.outcome,
-                            seconds=round(seconds, 2), detail=watch.detail)  # fmt: skip
-                watch = StartWatch(ring, second.host, None)
-                seconds = run.wait_for(
-                    acceptance, lambda most: ring.timed(lambda: until(acceptance, watch, timeout=most)), again
-                )
-                run.observe("outcome", "ring", subject=acceptance, outcome=watch.outcome, seconds=round(seconds, 2),
-                            detail=watch.detail)  # fmt: skip
+            with held_back(first.host), run.fault(second) as reused:
+                run.wait_for(refusal, observed(run, second.host, refusal, FRESH), limits.restart)
+                release(first.host)
+                run.wait_for(acceptance, observed(run, second.host, acceptance, None), again)
         agree_again(run, limits.restart)
         run.hold("healed")
     deliver_hints(run)
@@ -70,8 +63,8 @@ def address_reuse(run: Run, ring: Ring) -> Checks:
             Expected(subject=refusal, outcome="refused", limit=limits.restart.seconds, formula=limits.restart.formula),
             Expected(subject=acceptance, outcome="joined", limit=again.seconds, formula=again.formula),
         ]),
-        same_identity(first.host.spec.pod, first.host.host_id, [moved, "recovered"]),
-        same_identity(who, second.host.host_id, [reused, "recovered"]),
+        same_identity(first.host.spec.pod, first.host.host_id, [moved, "inject"]),
+        same_identity(who, second.host.host_id, [reused, "inject"]),
         ring_views(["phase", "healed"], limit=0.0, formula="agreed before", hosts=len(ring.hosts)),
         served(away.name, LOCAL_QUORUM, minimum=40),
         no_lost_writes(),
@@ -79,20 +72,32 @@ def address_reuse(run: Run, ring: Ring) -> Checks:
     ]  # fmt: skip
 
 
-def await_release(ring: Ring, moved: PodReschedule, most: float) -> float:
-    """Wait until every other host holds the moved host's new address: the quarantine of the old one begins."""
-    others = [host for host in ring.hosts if host is not moved.host]
+@contextmanager
+def held_back(host: Host) -> Iterator[None]:
+    """The host's process is stopped (SIGSTOP) while it starts, at the latest until the block ends."""
+    host.pod.signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        release(host)
 
-    def lack() -> str | None:
-        assert moved.new is not None
-        for host, view in zip(others, ring.views(others), strict=True):
-            if isinstance(view, Exception):
-                return f"{host.spec.who}: {view}"
-            if view.addresses.get(moved.host.host_id) != moved.new.address:
-                return f"{host.spec.who} holds {view.addresses.get(moved.host.host_id)} for {moved.host.spec.who}"
-        return None
 
-    return ring.timed(lambda: until("the new address everywhere", Condition(lack), timeout=most))
+def release(host: Host) -> None:
+    """The host's process goes on."""
+    host.pod.signal(signal.SIGCONT)
+
+
+def observed(run: Run, host: Host, subject: str, restarts: int | None) -> Callable[[float], float]:
+    """For waiting: what became of the host's start, recorded as an outcome; a cancelled join is `refused`."""
+
+    def wait(most: float) -> float:
+        watch = StartWatch(run.ring, host, restarts)
+        seconds = run.ring.timed(lambda: until(subject, watch, timeout=most))
+        outcome = "refused" if watch.outcome == "exited" and CANCELLED in watch.detail else watch.outcome
+        run.observe("outcome", "ring", subject=subject, outcome=outcome, seconds=round(seconds, 2), detail=watch.detail)
+        return seconds
+
+    return wait
 
 
 BACK_OFF = 8.0

@@ -40,7 +40,9 @@ def returns(run: Run, host: Host) -> Expected:
     whole = Limit("self-recovery", limit.seconds + back_off, f"restart back-off {back_off:g} s + {limit.formula}")
     watch = StartWatch(run.ring, host, None)
     seconds = run.wait_for(subject, lambda most: run.ring.timed(lambda: until(subject, watch, timeout=most)), whole)
-    run.observe("outcome", "ring", subject=subject, outcome=watch.outcome, seconds=round(seconds, 2), detail=watch.detail)
+    run.observe(
+        "outcome", "ring", subject=subject, outcome=watch.outcome, seconds=round(seconds, 2), detail=watch.detail
+    )
     return Expected(subject=subject, outcome="joined", limit=whole.seconds, formula=whole.formula)
 
 
@@ -56,6 +58,7 @@ class StartWatch:
         self.last: str | None = None
 
     def __call__(self) -> bool | None:
+        """True when the start has ended, in `outcome`; None while it is open, with the reason in `last`."""
         state = self.host.pod.state()
         if self.restarts is not None and state.restarts < self.restarts + 1:
             self.last = f"the kill is not seen yet ({state.state})"
@@ -81,4 +84,3 @@ class StartWatch:
     def _end(self, outcome: str, detail: str) -> bool:
         self.outcome, self.detail = outcome, detail
         return True
-

@@ -108,7 +108,12 @@ def add_pod(node: str, pods: str, space: str, device: str, address: str) -> None
         pod.add_route(Route("0.0.0.0/0", via=first))
 
 
-def route_foreign(cluster: str, address: str, node_address: str) -> None:
-    """A pod lives on a node whose subnet does not hold its address: the gateway gets a host route to that node."""
-    with NetlinkOps(gateway_space(cluster)) as net:
+def route_foreign(layout: dict[str, Any], owner: str, address: str, node_address: str) -> None:
+    """A pod lives on a node whose subnet does not hold its address: host routes on the gateway and on the owning node.
+
+    Without the second, the owning node's own pods would lose their packets in its blackhole for unused addresses.
+    """
+    with NetlinkOps(gateway_space(layout["name"])) as net:
         net.add_route(Route(f"{address}/32", via=node_address))
+    with NetlinkOps(owner) as net:
+        net.add_route(Route(f"{address}/32", via=layout["gateway"]))

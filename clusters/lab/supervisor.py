@@ -117,8 +117,9 @@ class Supervisor:
         self.links += 1
         space = f"{cluster.name}-{spec['name']}-{self.links}"
         fabric.add_pod(node, cluster.nodes[node]["pods"], space, f"p{self.links}", address)
-        if cluster.owner(address) is not cluster.pools[node]:
-            fabric.route_foreign(cluster.name, address, cluster.nodes[node]["address"])
+        owner = next(name for name, pool in cluster.pools.items() if pool.holds(address))
+        if owner != node:
+            fabric.route_foreign(cluster.layout, owner, address, cluster.nodes[node]["address"])
         unique = self._folder_name(cluster.name, spec)
         home = Path(self.config["folder"]) / "hosts" / unique
         place = Place(self.scratch / space, self.scratch / "volumes" / unique, home)
@@ -179,7 +180,7 @@ class Supervisor:
         self._publish(home)
 
     def _unroute(self, pod: LivePod) -> None:
-        for space in (pod.node, fabric.gateway_space(pod.cluster)):
+        for space in (*self.clusters[pod.cluster].nodes, fabric.gateway_space(pod.cluster)):
             with NetlinkOps(space) as net:
                 for route in net.routes():
                     if route.destination == f"{pod.address}/32":

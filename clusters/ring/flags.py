@@ -81,7 +81,7 @@ _UPSTREAM: Final = (
 
 _ROW_OVERHEAD: Final = "-Dcassandra.memtable.row_overhead_size=180"
 """Bytes per memtable row, for accounting only. SkipListMemtable otherwise measures it at each start with 100,000 rows
-(`Estimated SkipListMemtable row overhead: 180` on this heap): 1 CPU second alone, 6-8 s when six hosts start at once."""
+(`Estimated SkipListMemtable row overhead: 180` on this heap): 1 CPU second alone, 6-8 s with six starts at once."""
 
 _RESOLVER: Final = ("-Dsun.net.inetaddr.ttl=5", "-Dsun.net.inetaddr.negative.ttl=1")
 """Seconds that the JVM keeps a resolved and an unresolvable name (java.net.InetAddress: 30 and 10 by default). Pods

@@ -10,7 +10,6 @@ from scenarios.outcomes import Outcome
 from scenarios.workloads.declared import ProbeLane
 from scenarios.workloads.operation import Levels, Operation, Place, Rows
 
-
 CAS_KEYS = 32
 """Keys that a cas lane asks in turn: at 4 per second a key rests 8 s, longer than any request lives (6 s), so a
 question never contends with one of its own."""
