@@ -4,6 +4,7 @@ It reads one JSON command per line on stdin and prints one JSON event per line o
 closes, on `quit`, and on SIGTERM or SIGINT, with its history closed. What it says elsewhere goes to stderr.
 
     {"do": "schema", "replication": {"east": 3, "west": 3}}  ->  {"event": "schema", ...}
+    {"do": "warm", "times": 3, "deadline": 30}  ->  {"event": "warm", "cold": []}
     {"do": "start"}     ->  {"event": "started"}, later perhaps {"event": "ended", "reason": "lifetime"}
     {"do": "counts"}    ->  {"event": "counts", "workloads": {...}, "lanes": {...}}
     {"do": "stop"}      ->  {"event": "stopped", "drained": true, "workloads": {...}, "lanes": {...}}
@@ -42,9 +43,11 @@ from scenarios.workloads.finals import LANE, FinalRead, ask, ask_finally
 from scenarios.workloads.lanes import Pacer
 from scenarios.workloads.operation import Operation, Place
 from scenarios.workloads.recorder import Process, Recorder
+from scenarios.workloads.warming import warm_up
 
 DRAIN_TIMEOUT = REQUEST_TIMEOUT + 4.0  # seconds in which the driver ends every request, with room for a busy machine
 FINAL_DEADLINE = 60.0  # seconds for one `final` command unless it says otherwise
+WARM_DEADLINE = 30.0  # seconds for one `warm` command unless it says otherwise
 FIRST_ROWS_TIMEOUT = 30.0  # seconds for the transactions that prepare the log
 REFUSALS = (RingproofError, DriverException, NoHostAvailable, ErrorMessage, OSError, ValidationError)
 
@@ -128,6 +131,7 @@ class Client:
         self._pacer = Pacer(lanes, session, recorder, self._place.random_seed("pacer"))
         self._commands: dict[str, Callable[[Event], Event]] = {
             "schema": self._schema,
+            "warm": self._warm,
             "start": self._start,
             "stop": self._stop,
             "final": self._finals,
@@ -179,6 +183,14 @@ class Client:
         # `IF NOT EXISTS` makes asking again harmless, so an attempt of unknown end is simply repeated.
         what = f"first row of {operation.key} by a lightweight transaction"
         until(what, lambda: ask(self._session, operation).error is None, timeout=FIRST_ROWS_TIMEOUT, every=0.2)
+
+    def _warm(self, command: Event) -> Event:
+        end = time.monotonic() + float(command.get("deadline", WARM_DEADLINE))
+        lanes, times = self._pacer.lanes, int(command.get("times", 1))
+        return {
+            "event": "warm",
+            "cold": warm_up(lanes, self._session, self._recorder, times, lambda: end - time.monotonic()),
+        }
 
     def _start(self, command: Event) -> Event:
         self._pacer.start(self.spec.max_seconds, lambda reason: self._emit({"event": "ended", "reason": reason}))

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ READY_SECONDS = 60.0
 """The client itself gives up after 60 s (scenarios.client, connect_timeout)."""
 SCHEMA_SECONDS = 90.0
 """Schema agreement 30 s (session.AGREEMENT_TIMEOUT), first rows 30 s (client.FIRST_ROWS_TIMEOUT), and as much room."""
+WARM_SECONDS = 30.0
+"""For the first answers of a ring that has just formed; 2-4 s (measured)."""
 STOP_SECONDS = 30.0
 FINAL_SECONDS = 60.0
 
@@ -80,6 +83,20 @@ class Load:
             client.await_ready()
         replication = {datacenter.name: datacenter.replication_factor for datacenter in self.ring.datacenters}
         self.clients[0].tell("schema", SCHEMA_SECONDS, replication=replication, read_repair=read_repair)
+        self._warm()
+
+    def _warm(self) -> None:
+        """Every lane of every client was answered by every coordinator of its datacenter."""
+
+        def warm(client: Client) -> str | None:
+            hosts = len(client.datacenter.hosts)
+            cold = client.tell("warm", WARM_SECONDS + STOP_SECONDS, times=hosts, deadline=WARM_SECONDS)["cold"]
+            return f"{', '.join(cold)} in {client.datacenter.name}" if cold else None
+
+        with ThreadPoolExecutor(len(self.clients)) as pool:
+            cold = [name for name in pool.map(warm, self.clients) if name is not None]
+        if cold:
+            raise ClientFailed(f"a healthy ring did not answer {'; '.join(cold)} within {WARM_SECONDS:g} s")
 
     def _spawn(
         self, number: int, datacenter: Datacenter, workloads: Sequence[Declared], moment: Mapping[str, int]

@@ -6,6 +6,7 @@ unreadable file makes only those checks `unknown` that need it.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from scenarios.verdict import ScenarioVerdict
 Moment = Sequence[str]
 """`["F1", "inject"]` (a fault state), `["phase", "healed"]` (start of a phase) or `["mark", "killed east-a-0"]`."""
 
+WARM_UP = "warm-up"
+"""The phase in which a ring that has just formed sees its first traffic; service is not judged in it."""
 FAULT_STATES = ("inject", "effective", "recover", "recovered")
 
 
@@ -151,6 +154,15 @@ class Record:
                 end = starts[position + 1][0] if position + 1 < len(starts) else float("inf")
                 return start, end
         raise MomentMissing(f"no phase '{name}' was recorded")
+
+    @property
+    def warm(self) -> int:
+        """When the warm-up of a new ring was over: the start of the phase after it, or 0 when there was none."""
+        phases = [event for event in self.events if event.get("event") == "phase"]
+        for phase, following in itertools.pairwise(phases):
+            if phase["name"] == WARM_UP:
+                return int(following["t"])
+        return 0
 
     def moment(self, moment: Moment) -> int:
         """The time of a moment in nanoseconds; MomentMissing when it never came."""

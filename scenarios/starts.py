@@ -64,6 +64,7 @@ class StartWatch:
             self.last = f"the kill is not seen yet ({state.state})"
             return None
         if self.restarts is not None and state.restarts > self.restarts + 1:
+            self.host.read_log()
             return self._end("exited", f"{state.reason}: {self._words()}")
         try:
             view = self.host.view()

@@ -158,7 +158,8 @@ class _Lane:
 
     def takes(self, operation: Operation) -> bool:
         return (
-            (self.datacenter is None or operation.dc == self.datacenter)
+            operation.stage is None
+            and (self.datacenter is None or operation.dc == self.datacenter)
             and (not self.kinds or operation.f in self.kinds)
             and at_level(operation, self.consistency)
         )
@@ -166,7 +167,8 @@ class _Lane:
 
 def _chosen(record: Record, datacenter: str | None, consistency: str, which: Which) -> list[Operation]:
     lane = _Lane(datacenter, consistency, which.get("kinds") or ())
-    return [item for item in record.of(which.get("workload", "probe")) if lane.takes(item)]
+    begin = record.warm
+    return [item for item in record.of(which.get("workload", "probe")) if item.started >= begin and lane.takes(item)]
 
 
 def _interval(record: Record, item: Excuse) -> tuple[int, int]:
