@@ -98,9 +98,11 @@ def number(value: object) -> float | None:
 
 
 def text(value: object, otherwise: str = "") -> str:
-    """Return ``value`` if it is a string, the plain form of a number, else ``otherwise``."""
+    """Return ``value`` if it is a string, the plain form of a number, else ``otherwise``; whole numbers keep all digits."""
     if isinstance(value, str):
         return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
     found = number(value)
     return otherwise if found is None else f"{found:g}"
 

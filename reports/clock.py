@@ -71,10 +71,12 @@ class Clock:
         return None
 
     def relation(self, moment: float) -> str:
-        """Where a moment stands: ``4.2 s after F1 took effect``."""
+        """Where a moment stands: ``4.2 s after F1 took effect``; before the first fault also in which phase."""
         past = [window for window in self.windows if window.inject <= moment]
         if not past:
-            return "before any fault" if self.windows else ""
+            ahead = min(self.windows, key=lambda window: window.inject, default=None)
+            before = f"{ahead.inject - moment:.1f} s before {ahead.id} was injected" if ahead else ""
+            return ", ".join(word for word in (self.in_phase(moment), before) if word)
         inside = self.within(moment)
         window = inside or max(past, key=lambda one: one.end or one.inject)
         stages = [
@@ -88,6 +90,13 @@ class Clock:
             if since is not None and since <= moment:
                 return f"{moment - since:.1f} s after {window.id} {words}"
         return ""
+
+    def in_phase(self, moment: float) -> str:
+        """The phase of a moment: ``0.8 s after phase baseline began``; empty if no phase was recorded."""
+        begun = [phase for phase in self.phases if phase.start <= moment]
+        if begun:
+            return f"{moment - begun[-1].start:.1f} s after phase {begun[-1].name} began"
+        return f"{self.phases[0].start - moment:.1f} s before phase {self.phases[0].name} began" if self.phases else ""
 
     def after(self, moment: float) -> str:
         """The short form for tables: ``F1 +4.2``, since the injection of the fault it lies in."""

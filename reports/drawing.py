@@ -39,6 +39,8 @@ class Row:
     dim: str = ""
     """The quiet first part of the label: the datacenter or cluster."""
     css: str = ""
+    full: str = ""
+    """What the label stands for, where it is a short form."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,12 @@ NARROW = "\u00a0"
 
 PER_CENT = frozenset({"%", "percent"})
 SHARE = frozenset({"share", "ratio", "fraction"})
+WAITS = "completed"
+"""The check whether a scenario came to its end in time (scenarios/checks/completion.py)."""
 LONGEST_SYMBOL = 3
 """Characters of a unit that is repeated at the limit (s, ms, MiB); a longer one stands at the measurement only."""
+TIMES = frozenset({"s", "ms", "seconds"})
+"""Units of time: a limit in one of them is the most that may pass, never the least."""
 LONGEST = 400
 """Characters of a measured text that a report shows; the bundle holds the whole."""
 
@@ -69,29 +73,35 @@ def _singular(unit: str) -> str:
 
 
 def measured(check: Json) -> str:
-    """The measured value of a check, in words."""
+    """The measured value of a check, in words; a check without a figure holds, or does not."""
+    if check.get("measured") is None:
+        return {"valid": "held", "invalid": "broken"}.get(text(check.get("verdict")), "not judged")
     return figure(check.get("measured"), text(check.get("unit")))
 
 
 def floor(check: Json) -> bool:
     """Whether the limit is the least that must be reached: read off the verdict, as a check does not say it."""
     got, limit = number(check.get("measured")), number(check.get("limit"))
-    if got is None or limit is None or got == limit:
+    if got is None or limit is None or got == limit or text(check.get("unit")) in TIMES:
         return False
     return (got > limit) == (check.get("verdict") == "valid")
 
 
+def bound(check: Json) -> str:
+    """The limit alone: ``limit 35 s``; empty if the check has none."""
+    if check.get("limit") is None:
+        return ""
+    unit = text(check.get("unit"))
+    value = figure(check.get("limit"), unit if len(unit) <= LONGEST_SYMBOL or unit in SHARE | PER_CENT else "")
+    return f"limit {'≥ ' if floor(check) else ''}{value}"
+
+
 def limit(check: Json) -> str:
     """The limit with its derivation: ``limit 35 s = ttl 30 + slack 5``; empty if the check has none."""
-    if check.get("limit") is None:
-        return text(check.get("formula"))
-    unit = text(check.get("unit"))
-    bound = figure(check.get("limit"), unit if len(unit) <= LONGEST_SYMBOL or unit in SHARE | PER_CENT else "")
-    words = f"limit {'≥ ' if floor(check) else ''}{bound}"
-    formula = clipped(text(check.get("formula")))
-    if not formula or formula == bound:
-        return words
-    return f"{words} = {formula}" if _derives(formula) else f"{words}: {formula}"
+    words, formula = bound(check), clipped(text(check.get("formula")))
+    if not words or not formula or words.endswith(f" {formula}"):
+        return words or formula
+    return f"{words} = {formula}" if check.get("limit") != 0 and _derives(formula) else f"{words}: {formula}"
 
 
 def _derives(formula: str) -> bool:
@@ -101,31 +111,38 @@ def _derives(formula: str) -> bool:
 
 def budget(check: Json) -> Budget:
     """How much of the limit was used; for shares the errors made by the errors allowed."""
-    got, bound = number(check.get("measured")), number(check.get("limit"))
-    if got is None or bound is None or check.get("verdict") in ("unknown", "vacuous"):
+    got, most = number(check.get("measured")), number(check.get("limit"))
+    if got is None or most is None or check.get("verdict") in ("unknown", "vacuous"):
         return Budget(None)
     whole = 100.0 if check.get("unit") in PER_CENT else 1.0 if check.get("unit") in SHARE else None
     if floor(check):
         if whole is None:
             return Budget(None)
-        got, bound = whole - got, whole - bound
-    if got < 0 or bound < 0 or (got == bound > 0 and check.get("verdict") == "valid"):
+        got, most = whole - got, whole - most
+    if got < 0 or most < 0 or (got == most > 0 and check.get("verdict") == "valid"):
         return Budget(None)  # equal to a limit above zero is an exact value that was wanted, and nothing was used up
-    if bound == 0:
+    if most == 0:
         return Budget(0.0 if got == 0 else 1.5, zero=True, over=got > 0)
-    return Budget(min(got / bound, 1.5), over=check.get("verdict") == "invalid")
+    return Budget(min(got / most, 1.5), over=check.get("verdict") == "invalid")
 
 
 def tightest(checks: list[Json]) -> Json | None:
-    """The check that stands for a scenario: the first of the worst, else the valid one nearest to its limit."""
+    """The check that stands for a scenario: the first of the worst, else the valid one nearest to its limit.
+
+    The check of the scenario's own waits stands for it only where it has no other.
+    """
     for word in ("invalid", "unknown", "vacuous"):
         for check in checks:
             if check.get("verdict") == word:
                 return check
-    return max(checks, key=_closeness, default=None)
+    promises = [check for check in checks if check.get("check") != WAITS]
+    return max(promises or checks, key=_closeness, default=None)
 
 
-def _closeness(check: Json) -> float:
-    """Used part; a zero limit that was kept stands behind every limit that was used in part, but before no limit."""
+def _closeness(check: Json) -> tuple[float, bool]:
+    """Used part; a zero limit that was kept stands behind every limit that was used in part, but before no limit.
+
+    Of two limits that were not used at all a count tells more than a time: ``0 errors`` rather than ``0 s``.
+    """
     used = budget(check).used
-    return -1.0 if used is None else used
+    return -1.0 if used is None else used, text(check.get("unit")) not in TIMES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from reports.bundle import Json, mapping, objects, strings, text
@@ -115,9 +115,12 @@ def dns_answers(observations: Sequence[Json], axis: Clock) -> Track:
         if one.get("kind") == "dns_answer":
             groups[text(one.get("cluster")), text(one.get("name")) or text(one.get("pod"))].append(one)
     rows = []
+    pods = Counter((cluster, text(answers[0].get("pod"))) for (cluster, _), answers in groups.items())
     for (cluster, name), answers in sorted(groups.items()):
         if any(answer(one) != "right" for one in answers):
-            rows.append(_dns_row(cluster, name, answers, axis))
+            pod = text(answers[0].get("pod"))
+            label = pod if pod and pods[cluster, pod] == 1 else name
+            rows.append(_dns_row((cluster, label, name), answers, axis))
     quiet = len(groups) - len(rows)
     key = (
         ("right", "right"),
@@ -139,7 +142,9 @@ def dns_answers(observations: Sequence[Json], axis: Clock) -> Track:
     )
 
 
-def _dns_row(cluster: str, name: str, answers: list[Json], axis: Clock) -> Row:
+def _dns_row(who: tuple[str, str, str], answers: list[Json], axis: Clock) -> Row:
+    """Draw one name; ``who`` is the cluster that asks, the short label and the whole name."""
+    cluster, label, name = who
     spans = []
     for at, one in enumerate(answers):
         start = axis.at(one["t"])
@@ -153,7 +158,8 @@ def _dns_row(cluster: str, name: str, answers: list[Json], axis: Clock) -> Row:
     wrong = sum(span.b - span.a for span in merged if span.css != "right")
     crosses = "".join(_cross(span) for span in merged if span.css.startswith("denied"))
     shapes = boxes(merged, tops) + ((Shape("cross", crosses),) if crosses else ())
-    return Row(name, DNS_HEIGHT, shapes, (), f"{plain(round(wrong, 1))} s", cluster)
+    value = f"{plain(round(wrong, 1))} s"
+    return Row(label, DNS_HEIGHT, shapes, (), value, cluster, full=f"{name}, asked in {cluster}")
 
 
 def _cross(span: Span) -> str:

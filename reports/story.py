@@ -10,6 +10,7 @@ from reports.bundle import Json, Operation, mapping, number, objects, text
 from reports.clock import Clock
 from reports.limits import clipped, figure, limit, measured, plain
 from reports.seen import pod_names
+from reports.spoken import repeats, spoken
 from reports.verdicts import NOT_JUDGED, Run, Scenario
 
 HEADLINES = {
@@ -70,6 +71,13 @@ class Breach:
 def counted(number_of: int) -> str:
     """Write a count in words up to twelve."""
     return COUNTS[number_of] if number_of < len(COUNTS) else plain(number_of)
+
+
+def headline(run: Run) -> str:
+    """Whether it held, in one sentence; a run that was stopped says so only of what nothing is known of."""
+    if run.verdict == NOT_JUDGED and any(one.verdict == "invalid" for one in run.scenarios):
+        return "It did not hold, as far as it was judged."
+    return HEADLINES[run.verdict]
 
 
 def lede(run: Run) -> str:
@@ -159,19 +167,20 @@ def _stopped(scenario: Scenario, axis: Clock) -> Breach:
 
 def _breach(scenario: Scenario, check: Json, known: dict[tuple[str, int], Operation], axis: Clock) -> Breach:
     findings = objects(check.get("findings"))
-    pieces = [Piece(_sentence(text(check.get("explain")) or f"{text(check.get('id'))}: no reason is recorded"))]
+    said = spoken(text(check.get("explain")) or f"{text(check.get('id'))}: no reason is recorded")
+    pieces = [Piece(_sentence(said))]
     trail: list[Step] = []
     untold = 0
     if findings:
         first = findings[0]
-        pieces += _where(first, axis)
-        listed = objects(first.get("operations"))
+        pieces += _where(first, axis, said)
+        listed = [one for one in objects(first.get("operations")) if "process" in one or "op" in one]
         trail = [_step(one, known, axis, pod_names(scenario)) for one in listed[:LONGEST_TRAIL]]
         untold = len(listed) - len(trail)
     if check.get("measured") is not None:
         bound = limit(check)
         pieces.append(Piece(f" Measured {measured(check)}{', ' + bound if bound else ''}."))
-    if len(findings) > 1:
+    if len(findings) > 1 and "more)" not in said[-8:]:
         pieces.append(
             Piece(f" {counted(len(findings) - 1).capitalize()} more such finding{'s' if len(findings) > 2 else ''}.")
         )
@@ -185,24 +194,30 @@ def _word(check: Json) -> str:
 
 def _sentence(words: str) -> str:
     words = clipped(words.strip(), 600)
-    words = words[:1].upper() + words[1:]
-    return words if words.endswith((".", "!", "?", "…")) else f"{words}."
+    if words.split(" ", 1)[0].isalpha():  # a name, like east-probe-9, keeps its letters
+        words = words[:1].upper() + words[1:]
+    return words if words.endswith((".", "!", "?", "…", ".”")) else f"{words}."
 
 
-def _where(finding: Json, axis: Clock) -> list[Piece]:
-    at, who, detail = axis.moment(finding.get("at")), text(finding.get("who")), text(finding.get("detail"))
-    pieces = [Piece(" First")] if at is not None else [Piece(" It is")]
-    if at is not None:
-        relation = axis.relation(at)
-        pieces += [Piece(" at "), Piece(f"{at:.3f} s", "time")]
-        window = axis.within(at)
-        named = f" ({window.name})" if window and window.name != window.id else ""
-        pieces += [Piece(f", {relation}{named}")] if relation else []
-    if who:
-        pieces += [Piece(", ") if at is not None else Piece(" "), Piece(who, "name")]
+def _where(finding: Json, axis: Clock, said: str) -> list[Piece]:
+    """Where the first finding stands: when, in which window or phase, who; and what, unless ``said`` has told it."""
+    at, who, detail = axis.moment(finding.get("at")), text(finding.get("who")), spoken(text(finding.get("detail")))
     anomaly = text(finding.get("anomaly")).replace("-", " ")
+    pieces = _when(at, axis) if at is not None else []
+    if repeats(detail, said):
+        return [*pieces, Piece(".")] if pieces else []
+    if who:
+        pieces += [Piece(", ") if pieces else Piece(" It is "), Piece(who, "name")]
     told = clipped(": ".join(word for word in (anomaly, detail) if word), 600)
-    return [*pieces, Piece(f": {told}{'' if told.endswith('.') else '.'}" if told else ".")]
+    lead = ":" if pieces else ""
+    return [*pieces, Piece(f"{lead} {told}{'' if told.endswith(('.', '.”')) else '.'}" if told else "." if pieces else "")]
+
+
+def _when(at: float, axis: Clock) -> list[Piece]:
+    relation, window = axis.relation(at), axis.within(at)
+    named = f" ({window.name})" if window and window.name != window.id else ""
+    pieces = [Piece(" First at second "), Piece(f"{at:.3f}", "time"), Piece(" of the scenario")]
+    return [*pieces, Piece(f", {relation}{named}")] if relation else pieces
 
 
 def _step(one: Json, known: dict[tuple[str, int], Operation], axis: Clock, pods: dict[str, str]) -> Step:

@@ -104,6 +104,19 @@ class Scenario:
         return text(self.document.get("topology")) or text(self.facts.get("topology")) or "?"
 
     @property
+    def name(self) -> str:
+        """Scenario and variant as a run tells them, ``zone-loss (frozen)``: the id without the topology."""
+        scenario, variant = text(self.facts.get("scenario")), text(self.facts.get("variant"))
+        if not scenario:
+            return self.id.removesuffix(f"-{self.topology}") or self.id
+        return f"{scenario} ({variant})" if variant else scenario
+
+    @property
+    def place(self) -> str:
+        """The topology's name; a scenario that makes a place of its own has no other."""
+        return "its own" if self.topology == self.name else self.topology
+
+    @property
     def explanation(self) -> str:
         """The one sentence of the first check that is not valid; empty if there is none."""
         worst = worst_check(self.checks)
@@ -202,11 +215,13 @@ def read_run(folder: Path) -> Run:
     rows = objects(document.get("scenarios"))
     listed = {text(row.get("folder")) or text(row.get("id")): row for row in rows}
     there = {path.name: path for path in found.folders(root / "scenarios")}
+    walls = _walls(found)
     order = [name for name in listed if name] + [name for name in there if name not in listed]
     scenarios = []
     for name in order:
         folder_of = there.get(name)
         scenarios.append(_scenario(found, folder_of, listed.get(name)) if folder_of else _lost(found, name))
+        scenarios[-1].seconds = walls.get(scenarios[-1].id, scenarios[-1].seconds)
     run = Run(found, found.document(root / "run.json"), document, scenarios, _topologies(found))
     for scenario in scenarios:
         scenario.examine()
@@ -233,6 +248,17 @@ def _scenario(found: Reader, folder: Path, entry: Json | None = None) -> Scenari
     if entry is not None and document:
         scenario.listed = _word(entry.get("verdict"))
     return scenario
+
+
+def _walls(found: Reader) -> dict[str, float]:
+    """Seconds that the run itself measured for each scenario, from its begin to its end: more than its events span."""
+    told: dict[str, float] = {}
+    for path in sorted(found.root.glob("events*.jsonl")):
+        for _, event in found.lines(path, required=False).records:
+            seconds = number(event.get("seconds"))
+            if event.get("event") == "scenario" and event.get("state") == "end" and seconds is not None:
+                told[text(event.get("id"))] = seconds
+    return told
 
 
 def _lost(found: Reader, name: str) -> Scenario:

@@ -19,7 +19,7 @@ from scenarios.settling import EXPECTED_ERRORS, agree_again, deliver_hints
 from scenarios.starts import FRESH, StartWatch
 from scenarios.workloads.declared import LOCAL_QUORUM, Ledger, Probe, ProbeLane
 
-LANES = (ProbeLane("write", LOCAL_QUORUM, 20.0), ProbeLane("read", LOCAL_QUORUM, 20.0))
+LANES = (ProbeLane("write", LOCAL_QUORUM, 10.0), ProbeLane("read", LOCAL_QUORUM, 10.0))
 CANCELLED = "already exists, cancelling join"
 """StorageService.checkForEndpointCollision: "A node with address ... already exists, cancelling join."."""
 

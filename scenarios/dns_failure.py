@@ -17,7 +17,7 @@ from scenarios.settling import EXPECTED_ERRORS, agree_again
 from scenarios.starts import StartWatch, restart, returns
 from scenarios.workloads.declared import LOCAL_QUORUM, Ledger, Probe, ProbeLane
 
-LANES = (ProbeLane("write", LOCAL_QUORUM, 20.0), ProbeLane("read", LOCAL_QUORUM, 20.0))
+LANES = (ProbeLane("write", LOCAL_QUORUM, 10.0), ProbeLane("read", LOCAL_QUORUM, 10.0))
 LONE_TOKEN = 424242
 """Of the host that must stay alone; any token that no host of the ring has."""
 WITHOUT_SEEDS: dict[Mode, str] = {"servfail": "exited", "nxdomain": "exited", "dropped": "exited", "stale": "joined"}

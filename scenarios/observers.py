@@ -18,8 +18,8 @@ from clusters.ring.ring import TOLERATED, Ring
 from clusters.topology import DnsSpec
 from scenarios.history import JsonLines
 
-VIEW_EVERY = 0.5
-"""Seconds between two questions to one host: half a gossip round (Gossiper.intervalInMillis is 1 s)."""
+VIEW_EVERY = 1.0
+"""Seconds between two questions to one host: what it sees changes once per gossip round (Gossiper.intervalInMillis)."""
 NAMES_EVERY = 1.0
 LOST_PATIENCE = 30.0
 

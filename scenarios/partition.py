@@ -34,8 +34,8 @@ from scenarios.workloads.declared import (
 )
 
 LANES = (
-    ProbeLane("write", LOCAL_QUORUM, 20.0),
-    ProbeLane("read", LOCAL_QUORUM, 20.0),
+    ProbeLane("write", LOCAL_QUORUM, 10.0),
+    ProbeLane("read", LOCAL_QUORUM, 10.0),
     ProbeLane("write", QUORUM, 2.0),
     ProbeLane("read", QUORUM, 2.0),
     ProbeLane("write", EACH_QUORUM, 2.0),

@@ -26,7 +26,7 @@ from scenarios.scenario import Checks, scenario
 from scenarios.settling import EXPECTED_ERRORS, agree_again, deliver_hints
 from scenarios.workloads.declared import LOCAL_QUORUM, Ledger, LwtLog, Probe, ProbeLane, Registers
 
-LANES = (ProbeLane("write", LOCAL_QUORUM, 20.0), ProbeLane("read", LOCAL_QUORUM, 20.0))
+LANES = (ProbeLane("write", LOCAL_QUORUM, 10.0), ProbeLane("read", LOCAL_QUORUM, 10.0))
 
 
 @scenario("reschedule", requires=[ReschedulesPods])

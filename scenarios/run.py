@@ -27,7 +27,7 @@ WARM_UP_SECONDS = 6.0
 """Traffic on a ring that has just formed before anything is measured: its six JVMs compile what they run for the first
 time, and single requests took up to 2.2 s in the first 2 s (measured); three write time-outs of 2 s."""
 HOLD = 4.0
-"""Seconds of traffic per phase unless a scenario says otherwise: 80 samples of each LOCAL_QUORUM lane (20 per s), and
+"""Seconds of traffic per phase unless a scenario says otherwise: 40 samples of each LOCAL_QUORUM lane (10 per s), and
 8 or more of the rarest lane (2 per s)."""
 
 Tell = Callable[[str, dict[str, Any]], None]

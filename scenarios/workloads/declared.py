@@ -36,7 +36,7 @@ class Ledger(Spec):
     """
 
     consistency: str | tuple[str, ...] = LOCAL_QUORUM
-    rate: float = 20.0
+    rate: float = 12.0
     clients: int = 2
     buckets: int = 8
     workload: Literal["ledger"] = "ledger"
@@ -60,8 +60,8 @@ class Registers(Spec):
     """
 
     consistency: str = LOCAL_QUORUM
-    rate: float = 10.0
-    keys: int = 5
+    rate: float = 6.0
+    keys: int = 3
     readers: int = 1
     workload: Literal["registers"] = "registers"
 
@@ -100,10 +100,10 @@ class ProbeLane:
     rate: float
 
 
-# Ten samples per 500 ms bucket where a service window is measured, few where only a refusal must be seen.
+# Ten samples a second of each kind where a service window is measured, few where only a refusal must be seen.
 DEFAULT_LANES = (
-    ProbeLane("write", LOCAL_QUORUM, 20.0),
-    ProbeLane("read", LOCAL_QUORUM, 20.0),
+    ProbeLane("write", LOCAL_QUORUM, 10.0),
+    ProbeLane("read", LOCAL_QUORUM, 10.0),
     ProbeLane("write", QUORUM, 2.0),
     ProbeLane("write", EACH_QUORUM, 2.0),
     ProbeLane("read", ALL, 2.0),
