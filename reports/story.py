@@ -210,7 +210,10 @@ def _where(finding: Json, axis: Clock, said: str) -> list[Piece]:
         pieces += [Piece(", ") if pieces else Piece(" It is "), Piece(who, "name")]
     told = clipped(": ".join(word for word in (anomaly, detail) if word), 600)
     lead = ":" if pieces else ""
-    return [*pieces, Piece(f"{lead} {told}{'' if told.endswith(('.', '.”')) else '.'}" if told else "." if pieces else "")]
+    return [
+        *pieces,
+        Piece(f"{lead} {told}{'' if told.endswith(('.', '.”')) else '.'}" if told else "." if pieces else ""),
+    ]
 
 
 def _when(at: float, axis: Clock) -> list[Piece]:

@@ -5,21 +5,11 @@ from __future__ import annotations
 from clusters.cluster import CutsNetwork
 from clusters.lab.provider import LabCluster
 from clusters.ring.ring import Ring
-from scenarios.checks import (
-    append_log,
-    excuse,
-    monotonic_reads,
-    no_host_died,
-    no_lost_writes,
-    read_your_writes,
-    refused,
-    replicas_converged,
-    served,
-)
+from scenarios.checks import excuse, refused, served
 from scenarios.faults.partition import Partition
 from scenarios.run import Run
 from scenarios.scenario import Checks, scenario
-from scenarios.settling import EXPECTED_ERRORS, agree_again, answer_again, deliver_hints
+from scenarios.settling import agree_again, answer_again, data_is_kept, deliver_hints
 from scenarios.workloads.declared import (
     EACH_QUORUM,
     LOCAL_QUORUM,
@@ -81,10 +71,5 @@ def partition(run: Run, ring: Ring, *, one_way: bool) -> Checks:
             for datacenter in ring.datacenters
             for level in wide
         ],
-        no_lost_writes(),
-        replicas_converged(),
-        monotonic_reads(),
-        read_your_writes(),
-        append_log(),
-        no_host_died(allowed=EXPECTED_ERRORS),
+        *data_is_kept(),
     ]

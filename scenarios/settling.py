@@ -5,7 +5,16 @@ from __future__ import annotations
 from clusters.ring.limits import Limit
 from clusters.ring.ring import Condition
 from clusters.waiting import until
+from scenarios.checks import (
+    append_log,
+    monotonic_reads,
+    no_host_died,
+    no_lost_writes,
+    read_your_writes,
+    replicas_converged,
+)
 from scenarios.run import Run
+from scenarios.scenario import Checks
 
 EXPECTED_ERRORS = ("failed to connect",)
 """OutboundConnection logs it as ERROR for a peer that was killed or cut: meant by the fault, no defect."""
@@ -44,3 +53,15 @@ def deliver_hints(run: Run) -> None:
     run.hold("hints are written", limits.hints_written.seconds)
     run.phase("hints")
     run.wait_for("hints delivered", run.ring.await_hints_drained, limits.hints, timer=True)
+
+
+def data_is_kept() -> Checks:
+    """What must hold of the data after every fault that is shorter than the hint window: all the sound checks."""
+    return [
+        no_lost_writes(),
+        replicas_converged(),
+        monotonic_reads(),
+        read_your_writes(),
+        append_log(),
+        no_host_died(allowed=EXPECTED_ERRORS),
+    ]

@@ -5,21 +5,11 @@ from __future__ import annotations
 from clusters.cluster import CutsNetwork, StopsNodes
 from clusters.ring.ring import Condition, Ring
 from clusters.waiting import until
-from scenarios.checks import (
-    append_log,
-    excuse,
-    monotonic_reads,
-    no_host_died,
-    no_lost_writes,
-    read_your_writes,
-    refused,
-    replicas_converged,
-    served,
-)
+from scenarios.checks import excuse, refused, served
 from scenarios.faults.zone import How, ZoneLoss
 from scenarios.run import Run
 from scenarios.scenario import Checks, scenario
-from scenarios.settling import EXPECTED_ERRORS, agree_again, deliver_hints
+from scenarios.settling import agree_again, data_is_kept, deliver_hints
 from scenarios.workloads.declared import (
     ALL,
     DEFAULT_LANES,
@@ -78,12 +68,7 @@ def zone_loss(run: Run, ring: Ring, how: How) -> Checks:
         ],
         *[served(datacenter.name, ALL, excused=[whole], minimum=5) for datacenter in ring.datacenters],
         refused(ALL, fault),
-        no_lost_writes(),
-        replicas_converged(),
-        monotonic_reads(),
-        read_your_writes(),
-        append_log(),
-        no_host_died(allowed=EXPECTED_ERRORS),
+        *data_is_kept(),
     ]
 
 

@@ -99,7 +99,7 @@ def test_an_existing_segment_is_never_continued(tmp_path):
 def test_commands_that_make_no_sense_are_answered(client):
     events = obey(client, "not json", '["list"]', {"do": "dance"}, "", {"do": "counts"})
     assert [event["event"] for event in events] == ["error", "error", "error", "counts"]
-    assert "known: schema, start, stop, final, counts, triples, quit" in events[2]["message"]
+    assert "known: schema, warm, start, stop, final, counts, triples, quit" in events[2]["message"]
 
 
 def test_quit_ends_the_conversation(client):

@@ -128,15 +128,34 @@ def test_every_probe_lane_has_a_key_of_its_own():
     assert max(keys) < 2**31
 
 
-def test_a_compare_and_set_expects_what_it_last_saw():
+def test_a_compare_and_set_expects_what_it_last_saw_on_its_key():
     question = probe.Question(PLACE, ProbeLane("cas", "SERIAL", 2))
-    first = question.next()
-    assert first.parameters[2] is None
+    first, *others = [question.next() for _ in range(probe.CAS_KEYS)]
+    assert {asked.parameters[2] for asked in (first, *others)} == {None}
     question.settled(first, "ok", first.interpret([{"[applied]": False, "value": 41}]))
-    second = question.next()
-    assert second.parameters[2] == 41
-    question.settled(second, "ok", second.interpret([{"[applied]": True}]))
-    assert question.next().parameters[2] == second.value
+    for asked in others:
+        question.settled(asked, "ok", asked.interpret([{"[applied]": True}]))
+
+    again = [question.next() for _ in range(probe.CAS_KEYS)]
+    assert [asked.key for asked in again] == [first.key, *(asked.key for asked in others)]
+    assert [asked.parameters[2] for asked in again] == [41, *(asked.value for asked in others)]
+
+
+def test_a_compare_and_set_never_contends_with_one_of_its_own():
+    question = probe.Question(PLACE, ProbeLane("cas", "SERIAL", 4))
+    keys = [question.next().key for _ in range(probe.CAS_KEYS)]
+
+    assert len(set(keys)) == probe.CAS_KEYS
+    assert set(keys) <= set(range(probe.key_of(PLACE, question.lane), probe.key_of(PLACE, question.lane) + 256))
+
+
+def test_a_compare_and_set_of_unknown_end_changes_nothing_that_was_seen():
+    question = probe.Question(PLACE, ProbeLane("cas", "SERIAL", 2))
+    question.settled(question.next(), "info", None)
+    others = [question.next() for _ in range(probe.CAS_KEYS - 1)]
+
+    assert others
+    assert question.next().parameters[2] is None
 
 
 def test_lanes_hold_the_declared_rates():

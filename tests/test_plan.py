@@ -8,7 +8,7 @@ from itertools import combinations, product
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -19,6 +19,7 @@ from clusters.topology import ClusterSpec, DatacenterSpec, DnsForward, DnsMode, 
 from ringproof.plan_view import render
 
 EXAMPLES = Path(__file__).parent.parent / "docs" / "examples"
+RFC_1918 = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 ADDRESS_CODES = {f"RP-PLAN-{number:03}" for number in (1, 2, 3, 4, 6)}
 
 
@@ -139,11 +140,20 @@ def test_the_intersection_is_what_both_hold(topology, routes):
 
 @settings(deadline=None, max_examples=100)
 @given(st.lists(networks, max_size=12), st.lists(st.integers(10, 18), max_size=6))
-def test_free_space_is_free_and_given_once(taken, prefixes):
+@example([], [10] * 5)
+def test_free_space_is_free_given_once_and_refused_only_where_none_is_left(taken, prefixes):
     free = FreeSpace(taken)
-    given_out = [block for prefix in prefixes if (block := free.block(prefix))]
+    given_out = []
+    for prefix in prefixes:
+        block = free.block(prefix)
+        if block is None:
+            whole = [IPv4Network(text) for text in RFC_1918]
+            every = [one for private in whole if private.prefixlen <= prefix for one in private.subnets(new_prefix=prefix)]
+            assert all(any(one.overlaps(other) for other in (*taken, *given_out)) for one in every)
+        else:
+            assert block.prefixlen == prefix
+            given_out.append(block)
 
-    assert len(given_out) == len(prefixes)
     assert not any(one.overlaps(other) for one, other in combinations(given_out, 2))
     assert not any(one.overlaps(other) for one, other in product(given_out, taken))
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from clusters.errors import ProvisionFailed, UsageError
 from clusters.lab.provider import Lab
-from clusters.ring.config import declare_hosts, seed_names
+from clusters.ring.config import seed_names
 from clusters.ring.limits import ring_limits
-from clusters.ring.ring import Datacenter, Ring, bind_hosts
+from clusters.ring.ring import Ring, bind_datacenters
 from clusters.ring.standing import StandingRing
 from clusters.topology import Topology
 
@@ -64,22 +64,12 @@ def attach(lab_name: str, topology: Topology, folder: Path) -> Ring:
     if declared is None:
         raise UsageError(f"topology {topology.name} declares no ring, so none can be taken up")
     lab = Lab(topology, lab_name)
-    hosts = bind_hosts(declare_hosts(topology), lab)
-    datacenters = tuple(
-        Datacenter(
-            datacenter.name,
-            lab.cluster(datacenter.cluster),
-            tuple(host for host in hosts if host.spec.datacenter == datacenter.name),
-            datacenter.replication_factor,
-        )
-        for datacenter in declared.datacenters
-    )
     ring = Ring(
         topology,
         lab,
         facts["cluster_name"],
         folder / facts["folder"],
-        datacenters,
+        bind_datacenters(topology, lab),
         ring_limits(topology),
         tuple(seed_names(topology)),
         list(facts["ran"]),

@@ -19,7 +19,7 @@ from clusters.ring.flags import FORMATION_FLAGS, MAIN_CLASS, archive_flags, jvm_
 from clusters.ring.host import Host
 from clusters.ring.java import find_java
 from clusters.ring.limits import ring_limits
-from clusters.ring.ring import Condition, Datacenter, Ring, bind_hosts
+from clusters.ring.ring import Condition, Ring, bind_datacenters
 from clusters.topology import RingSpec, Topology
 from clusters.waiting import until
 
@@ -75,7 +75,6 @@ def form(lab: Lab, folder: Path, cluster_name: str, step: Callable[[str], None] 
         raise ProvisionFailed(f"topology {topology.name} declares no ring")
     seeds = tuple(seed_names(topology))
     specs = declare_hosts(topology)
-    hosts = bind_hosts(specs, lab)
 
     def start(spec: HostSpec) -> None:
         lab.cluster(spec.cluster).create_pod(pod_of(topology, spec, cluster_name, seeds))
@@ -83,16 +82,7 @@ def form(lab: Lab, folder: Path, cluster_name: str, step: Callable[[str], None] 
     with ThreadPoolExecutor(len(specs)) as pool:
         list(pool.map(start, specs))
     step(f"{len(specs)} hosts started")
-    datacenters = tuple(
-        Datacenter(
-            declared.name,
-            lab.cluster(declared.cluster),
-            tuple(host for host in hosts if host.spec.datacenter == declared.name),
-            declared.replication_factor,
-        )
-        for declared in topology.ring.datacenters
-    )
-    ring = Ring(topology, lab, cluster_name, folder, datacenters, ring_limits(topology), seeds)
+    ring = Ring(topology, lab, cluster_name, folder, bind_datacenters(topology, lab), ring_limits(topology), seeds)
     await_formed(ring, step)
     return ring
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from clusters.cluster import Cluster
 from clusters.lab.provider import Lab
-from clusters.ring.config import HostSpec
+from clusters.ring.config import declare_hosts
 from clusters.ring.host import Host, View
 from clusters.ring.limits import Limits
 from clusters.topology import Topology
@@ -161,6 +161,16 @@ class Condition:
         return True if self.last is None else None
 
 
-def bind_hosts(specs: list[HostSpec], clusters: Lab) -> list[Host]:
-    """Hosts tied to the clusters that their pods live in."""
-    return [Host(spec, clusters.cluster(spec.cluster)) for spec in specs]
+def bind_datacenters(topology: Topology, clusters: Lab) -> tuple[Datacenter, ...]:
+    """The declared datacenters and their hosts, tied to the clusters that their pods live in."""
+    assert topology.ring is not None
+    hosts = [Host(spec, clusters.cluster(spec.cluster)) for spec in declare_hosts(topology)]
+    return tuple(
+        Datacenter(
+            declared.name,
+            clusters.cluster(declared.cluster),
+            tuple(host for host in hosts if host.spec.datacenter == declared.name),
+            declared.replication_factor,
+        )
+        for declared in topology.ring.datacenters
+    )
