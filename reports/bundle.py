@@ -98,7 +98,7 @@ def number(value: object) -> float | None:
 
 
 def text(value: object, otherwise: str = "") -> str:
-    """Return ``value`` if it is a string, the plain form of a number, else ``otherwise``; whole numbers keep all digits."""
+    """Return ``value`` if it is a string, a number in plain form (whole ones with all digits), else ``otherwise``."""
     if isinstance(value, str):
         return value
     if isinstance(value, int) and not isinstance(value, bool):

@@ -14,6 +14,8 @@ PER_CENT = frozenset({"%", "percent"})
 SHARE = frozenset({"share", "ratio", "fraction"})
 WAITS = "completed"
 """The check whether a scenario came to its end in time (scenarios/checks/completion.py)."""
+EXCUSES = "excused: "
+"""How a check of service begins its formula: it says where failures do not count, not how the limit follows."""
 LONGEST_SYMBOL = 3
 """Characters of a unit that is repeated at the limit (s, ms, MiB); a longer one stands at the measurement only."""
 TIMES = frozenset({"s", "ms", "seconds"})
@@ -101,7 +103,17 @@ def limit(check: Json) -> str:
     words, formula = bound(check), clipped(text(check.get("formula")))
     if not words or not formula or words.endswith(f" {formula}"):
         return words or formula
+    if formula.startswith(EXCUSES):
+        return f"{words}; {formula}"
     return f"{words} = {formula}" if check.get("limit") != 0 and _derives(formula) else f"{words}: {formula}"
+
+
+def kept(check: Json) -> bool:
+    """Whether a broken check kept its limit: something else than the measured value is what broke it."""
+    got, most = number(check.get("measured")), number(check.get("limit"))
+    return (
+        check.get("verdict") == "invalid" and got is not None and most is not None and not floor(check) and got <= most
+    )
 
 
 def _derives(formula: str) -> bool:
@@ -123,7 +135,7 @@ def budget(check: Json) -> Budget:
         return Budget(None)  # equal to a limit above zero is an exact value that was wanted, and nothing was used up
     if most == 0:
         return Budget(0.0 if got == 0 else 1.5, zero=True, over=got > 0)
-    return Budget(min(got / most, 1.5), over=check.get("verdict") == "invalid")
+    return Budget(min(got / most, 1.5), over=got > most)
 
 
 def tightest(checks: list[Json]) -> Json | None:
@@ -137,6 +149,11 @@ def tightest(checks: list[Json]) -> Json | None:
                 return check
     promises = [check for check in checks if check.get("check") != WAITS]
     return max(promises or checks, key=_closeness, default=None)
+
+
+def all_held(checks: list[Json]) -> str:
+    """What stands for a valid scenario none of whose checks has a figure."""
+    return f"all {len(checks)} checks held" if len(checks) > 1 else "its one check held"
 
 
 def _closeness(check: Json) -> tuple[float, bool]:

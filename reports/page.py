@@ -25,7 +25,7 @@ from reports.drawing import place as coordinate
 from reports.limits import NARROW, clipped, figure, plain
 from reports.place import Place, place
 from reports.section import NOT_DRAWABLE, Section, fault_rows, section
-from reports.story import HEADLINES, lede, part_note, pods_hit
+from reports.story import headline, lede, part_note, pods_hit
 from reports.verdicts import SHOWN_ORDER, Run, read_run
 
 ROOM = 2_400_000
@@ -133,7 +133,7 @@ def _head(run: Run) -> Head:
     return Head(
         run.id,
         run.verdict,
-        HEADLINES[run.verdict],
+        headline(run),
         lede(run),
         parts,
         f"{started:%Y-%m-%d %H:%M} UTC" if started else "time not recorded",

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 from urllib.parse import quote
 
 from reports.bundle import Json, Operation, mapping, number, text
 from reports.clock import Clock, Window, clock
 from reports.drawing import Shape
-from reports.limits import Budget, budget, clipped, figure, limit, measured, tightest
+from reports.limits import WAITS, Budget, all_held, bound, budget, clipped, figure, kept, limit, measured, tightest
 from reports.reach import Matrix, matrices
+from reports.spoken import spoken
 from reports.story import Breach, breaches
 from reports.timeline import Line, Timeline, chronicle, stages, timeline
 from reports.tracks import outcomes, strip
-from reports.verdicts import NOT_JUDGED, Scenario
+from reports.verdicts import Scenario
 
 T = TypeVar("T")
 
@@ -33,6 +34,7 @@ class Judged:
     word: str
     id: str
     measured: str
+    bound: str
     limit: str
     budget: Budget
     explain: str
@@ -55,6 +57,8 @@ class Section:
     """A scenario ready to be written; ``drawn`` is false where the page had no room for pictures."""
 
     id: str
+    name: str
+    place: str
     anchor: str
     word: str
     parts: dict[str, str]
@@ -80,14 +84,31 @@ class Section:
     facts: list[tuple[str, str]] = field(default_factory=list)
 
     @property
-    def timers(self) -> float:
-        """Seconds of the timers that the scenario had to wait for."""
-        return sum(wait.seconds for wait in self.waits if wait.timer)
+    def timers(self) -> list[Wait]:
+        """The timers that the scenario had to wait for: however fast the machine, they take as long."""
+        return [wait for wait in self.waits if wait.timer]
+
+    @property
+    def conditions(self) -> list[Wait]:
+        """What it waited for that may be faster: conditions, and the proof of each fault and of its recovery."""
+        proofs = [wait for window in self.axis.windows for wait in _proofs(window)]
+        return [wait for wait in self.waits if not wait.timer] + proofs
+
+    @property
+    def timed(self) -> float:
+        """Seconds of the timers."""
+        return sum(wait.seconds for wait in self.timers)
 
     @property
     def rest(self) -> float | None:
         """Seconds of the scenario that no timer explains."""
-        return None if self.seconds is None else max(0.0, self.seconds - self.timers)
+        return None if self.seconds is None else max(0.0, self.seconds - self.timed)
+
+    @property
+    def untold(self) -> float | None:
+        """Seconds in which nothing was waited for that the events name."""
+        told = sum(wait.seconds for wait in self.conditions)
+        return None if self.rest is None else max(0.0, self.rest - told)
 
     @property
     def quiet(self) -> bool:
@@ -139,11 +160,12 @@ def _attempt(name: str, draw: Callable[[], T], otherwise: T, lost: list[str]) ->
 
 
 def _bare(scenario: Scenario, axis: Clock, lost: list[str]) -> Section:
-    best = tightest(scenario.checks)
     checks = sorted(scenario.checks, key=lambda check: check.get("verdict") == "valid")
     names = ", ".join(f"{window.id} {window.name}" for window in axis.windows)
     return Section(
         scenario.id,
+        scenario.name,
+        scenario.place,
         anchor(scenario.id),
         scenario.verdict,
         scenario.parts,
@@ -151,7 +173,7 @@ def _bare(scenario: Scenario, axis: Clock, lost: list[str]) -> Section:
         scenario.topology,
         scenario.seconds,
         clipped(names, 200),
-        judged(best) if best else None,
+        _headline(scenario.checks),
         [judged(check) for check in checks[:MOST_CHECKS]],
         max(0, len(checks) - MOST_CHECKS),
         _waits(scenario),
@@ -162,6 +184,15 @@ def _bare(scenario: Scenario, axis: Clock, lost: list[str]) -> Section:
     )
 
 
+def _headline(checks: list[Json]) -> Judged | None:
+    """The check that stands for the scenario; where none has a figure, all of them, and what they found."""
+    best = tightest(checks)
+    if best is None or best.get("verdict") != "valid" or best.get("measured") is not None:
+        return judged(best) if best else None
+    told = [spoken(text(check.get("explain"))) for check in checks if check.get("check") != WAITS]
+    return replace(judged(best), id=clipped("; ".join(told), 160), measured=all_held(checks))
+
+
 def judged(check: Json) -> Judged:
     """Return one check as a row."""
     word = text(check.get("verdict"))
@@ -169,10 +200,11 @@ def judged(check: Json) -> Judged:
     return Judged(
         word if word in ("valid", "invalid", "unknown", "vacuous") else "unknown",
         clipped(text(check.get("id")) or text(check.get("check")) or "(unnamed check)", 160),
-        measured(check) if word not in ("unknown", "vacuous") or check.get("measured") is not None else NOT_JUDGED,
+        f"broken; {measured(check)}" if kept(check) else measured(check),
+        bound(check),
         limit(check),
         budget(check),
-        clipped(text(check.get("explain"))),
+        clipped(spoken(text(check.get("explain")))),
         clipped(figure({name: count for name, count in counts.items() if count != 0}), 160) if counts else "",
     )
 
@@ -189,6 +221,16 @@ def _waits(scenario: Scenario) -> list[Wait]:
         for _, event in scenario.events.records
         if event.get("event") == "waited"
     ][:60]
+
+
+def _proofs(window: Window) -> list[Wait]:
+    """The two waits of a fault's life: until it is seen to bite, and until it is seen to be gone."""
+    found = []
+    if window.effective is not None:
+        found.append(Wait(f"{window.id} seen to bite", window.effective - window.inject, None, "", timer=False))
+    if window.recovered is not None and window.recover is not None:
+        found.append(Wait(f"{window.id} seen to be gone", window.recovered - window.recover, None, "", timer=False))
+    return found
 
 
 def _files(scenario: Scenario) -> list[tuple[str, str]]:

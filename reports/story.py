@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from reports.bundle import Json, Operation, mapping, number, objects, text
 from reports.clock import Clock
-from reports.limits import clipped, figure, limit, measured, plain
+from reports.limits import clipped, figure, kept, limit, measured, plain
 from reports.seen import pod_names
 from reports.spoken import repeats, spoken
 from reports.verdicts import NOT_JUDGED, Run, Scenario
@@ -29,6 +29,8 @@ FATES = {
     "valid": ("held", "held"),
 }
 LONGEST_TRAIL = 6
+LONGEST_LIMIT = 240
+"""Characters of a limit with its formula in a paragraph; the table of checks has more of it, the bundle all."""
 
 
 @dataclass(frozen=True)
@@ -177,9 +179,9 @@ def _breach(scenario: Scenario, check: Json, known: dict[tuple[str, int], Operat
         listed = [one for one in objects(first.get("operations")) if "process" in one or "op" in one]
         trail = [_step(one, known, axis, pod_names(scenario)) for one in listed[:LONGEST_TRAIL]]
         untold = len(listed) - len(trail)
-    if check.get("measured") is not None:
-        bound = limit(check)
-        pieces.append(Piece(f" Measured {measured(check)}{', ' + bound if bound else ''}."))
+    if check.get("measured") is not None and not kept(check):
+        bound = clipped(limit(check), LONGEST_LIMIT)
+        pieces.append(Piece(f" Measured {measured(check)}{', ' + bound if bound else ''}" + "."))
     if len(findings) > 1 and "more)" not in said[-8:]:
         pieces.append(
             Piece(f" {counted(len(findings) - 1).capitalize()} more such finding{'s' if len(findings) > 2 else ''}.")

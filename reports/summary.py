@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from reports.bundle import text
-from reports.limits import NARROW, clipped, limit, measured, tightest
+from reports.bundle import objects, text
+from reports.limits import NARROW, all_held, bound, clipped, kept, measured, tightest
 from reports.section import section
-from reports.story import HEADLINES, lede
+from reports.story import headline, lede
 from reports.verdicts import NOT_JUDGED, Run, Scenario, read_run
 
 MARKS = {"valid": "✓", "invalid": "✗", "unknown": "?", "vacuous": "∅", NOT_JUDGED: "–"}
@@ -31,12 +31,14 @@ def render(run_folder: Path, console: Console) -> None:
     BundleError only if there is no such folder.
     """
     run = read_run(run_folder)
-    console.print(Text(f"{HEADLINES[run.verdict]} {lede(run)}", style="bold"))
+    console.print(Text(f"{headline(run)} {lede(run)}", style="bold"))
+    console.print()
     console.print(_table(run, console))
+    console.print()
     for scenario in run.worst_first():
         if scenario.verdict != "valid":
             paragraph = Text(
-                f"{_mark(scenario.verdict, console)} {scenario.verdict}: {scenario.id}\n",
+                f"{_mark(scenario.verdict, console)} {scenario.verdict}: {_called(scenario)}\n",
                 style=STYLES[scenario.verdict],
             )
             paragraph.append(clipped(story(scenario), LONGEST_STORY) + "\n", style="default not bold not dim")
@@ -56,31 +58,37 @@ def _paths(run: Run, run_folder: Path, console: Console) -> None:
 
 def _table(run: Run, console: Console) -> Table:
     table = Table(
-        box=box.SIMPLE_HEAD if _unicode(console) else box.ASCII2, pad_edge=False, padding=(0, 1), expand=False
+        box=box.SIMPLE_HEAD if _unicode(console) else box.ASCII2, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0)
     )
     table.add_column("verdict", no_wrap=True)
-    table.add_column("scenario", overflow="fold", ratio=4)
-    table.add_column("topology", overflow="fold", ratio=2)
-    table.add_column("measured against limit", overflow="fold", ratio=5)
+    table.add_column("scenario", overflow="fold")
+    table.add_column("topology", overflow="fold")
+    table.add_column("measured, limit", overflow="fold")
     table.add_column("s", justify="right", no_wrap=True)
     for one in run.worst_first():
         mark = Text(f"{_mark(one.verdict, console)} {one.verdict}", style=STYLES[one.verdict])
-        name = one.id.removesuffix(f"-{one.topology}")
-        if not name.startswith(text(one.facts.get("scenario"), "?")):
-            name = one.id
-        cells = [Text(name), Text(one.topology), Text(against(one))]
+        cells = [Text(one.name), Text(one.place), Text(against(one))]
         seconds = "" if one.seconds is None else f"{one.seconds:.0f}"
         table.add_row(mark, *(_encodable(cell, console) for cell in cells), seconds)
     return table
 
 
 def against(scenario: Scenario) -> str:
-    """The first broken check, or the tightest one: what was measured, and its limit."""
+    """The first broken check, or the tightest one: what was measured, and its limit; the report has the formula."""
     check = tightest(scenario.checks)
     if check is None:
         return "no check was judged"
-    bound = limit(check)
-    return clipped(f"{measured(check)}{', ' + bound if bound else ''}", 140).replace(NARROW, " ")
+    if check.get("verdict") == "valid" and check.get("measured") is None:
+        return all_held(scenario.checks)
+    if kept(check):
+        anomaly = next((text(one.get("anomaly")) for one in objects(check.get("findings"))), "")
+        return clipped(f"broken: {anomaly.replace('-', ' ')}" if anomaly else "broken", 60)
+    most = bound(check)
+    return clipped(f"{measured(check)}{', ' + most if most else ''}", 60).replace(NARROW, " ")
+
+
+def _called(scenario: Scenario) -> str:
+    return scenario.name if scenario.place == "its own" else f"{scenario.name} on {scenario.topology}"
 
 
 def story(scenario: Scenario) -> str:
@@ -108,14 +116,14 @@ def markdown(run_folder: Path) -> str:
     run = read_run(run_folder)
     ranked = run.worst_first()
     parts = [
-        f"## {MARKS[run.verdict]} {run.verdict}: {HEADLINES[run.verdict]}",
+        f"## {MARKS[run.verdict]} {run.verdict}: {headline(run)}",
         _cell(lede(run)),
-        "| verdict | scenario | topology | measured against limit | seconds |\n|---|---|---|---|---:|\n"
+        "| verdict | scenario | topology | measured, limit | seconds |\n|---|---|---|---|---:|\n"
         + "".join(_row(one) for one in ranked).rstrip(),
     ]
     amiss = [one for one in ranked if one.verdict != "valid"]
     parts += [
-        f"**{one.verdict}: {_cell(one.id)}.** {_cell(clipped(story(one), LONGEST_STORY))}"
+        f"**{one.verdict}: {_cell(_called(one))}.** {_cell(clipped(story(one), LONGEST_STORY))}"
         for one in amiss[:MOST_STORIES]
     ]
     if len(amiss) > MOST_STORIES:
@@ -130,7 +138,7 @@ def markdown(run_folder: Path) -> str:
 
 def _row(one: Scenario) -> str:
     seconds = "" if one.seconds is None else f"{one.seconds:.0f}"
-    cells = [f"{MARKS[one.verdict]} {one.verdict}", _cell(one.id), _cell(one.topology), _cell(against(one)), seconds]
+    cells = [f"{MARKS[one.verdict]} {one.verdict}", _cell(one.name), _cell(one.place), _cell(against(one)), seconds]
     return f"| {' | '.join(cells)} |\n"
 
 

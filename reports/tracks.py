@@ -1,7 +1,7 @@
 """The tracks that show what clients met: availability of the probe and latency.
 
-Expected pain is grey: a failure or an unknown outcome inside a fault window is hollow unless a check that is not
-valid speaks about it. Red is kept for what must not be.
+Expected pain is grey: a failure or an unknown outcome that a check excuses, or, where no check judges the service,
+one inside a fault window. Red is kept for what must not be.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-from reports.bundle import Json, Operation, mapping, strings, text
+from reports.bundle import Json, Operation, strings
 from reports.clock import Clock
 from reports.drawing import Row, Shape, Span, Track, boxes, joined, line, nearest_rank
 from reports.limits import percent, plain
+from reports.pain import Pain
 from reports.verdicts import Scenario
 
 BUCKET = 0.1
@@ -33,57 +33,6 @@ FEWEST = 5
 """Samples a second under which no percentile is drawn."""
 
 
-@dataclass(frozen=True)
-class Judged:
-    """What the checks of a scenario say about client operations."""
-
-    refused: frozenset[tuple[str, str]]
-    """(level, window id) that a check says must be refused."""
-    condemned: frozenset[tuple[str, str]]
-    """(level, datacenter) whose service a check found broken."""
-
-    @classmethod
-    def of(cls, scenario: Scenario) -> Judged:
-        """Read it off checks.json and verdict.json."""
-        params = {text(check.get("id")): mapping(check.get("params")) for check in scenario.declared}
-        refused = {
-            (text(found.get("consistency")), window)
-            for check in scenario.declared
-            if text(check.get("check")).startswith("refused")
-            for found in [mapping(check.get("params"))]
-            for window in _windows(found.get("window"))
-        }
-        broken = [
-            params.get(text(check.get("id")), {})
-            for check in scenario.checks
-            if text(check.get("check")).startswith("served") and check.get("verdict") == "invalid"
-        ]
-        condemned = {(text(found.get("consistency")), text(found.get("datacenter"))) for found in broken}
-        return cls(frozenset(refused), frozenset(condemned))
-
-
-def _windows(value: object) -> list[str]:
-    return [value] if isinstance(value, str) else strings(value)
-
-
-def state(operation: Operation, axis: Clock, judged: Judged) -> str:
-    """Return how one operation is drawn: ok, must (expected pain), info, fail, or viol (ok where it must not be)."""
-    window = axis.within(axis.at(operation.start))
-    if operation.outcome == "ok":
-        return "viol" if window and _forbidden(operation, axis, judged, window.id) else "ok"
-    if window is None or (operation.level, operation.datacenter) in judged.condemned:
-        return operation.outcome
-    return "must"
-
-
-def _forbidden(operation: Operation, axis: Clock, judged: Judged, window_id: str) -> bool:
-    window = next(one for one in axis.windows if one.id == window_id)
-    if (operation.level, window_id) not in judged.refused or window.effective is None:
-        return False
-    end = axis.span if window.recover is None else window.recover
-    return axis.at(operation.start) > window.effective and axis.at(operation.end or operation.start) < end
-
-
 def probes(operations: Iterable[Operation]) -> list[Operation]:
     """The availability probe's operations; without any, all that have a level."""
     listed = [one for one in operations if one.level and one.level != "NODE_LOCAL"]
@@ -93,19 +42,19 @@ def probes(operations: Iterable[Operation]) -> list[Operation]:
 
 def availability(scenario: Scenario, operations: Sequence[Operation], axis: Clock) -> Track:
     """Draw the outcome of the probe in each datacenter and level, worst outcome of each 100 ms."""
-    judged = Judged.of(scenario)
+    pain = Pain.of(scenario, axis)
     groups: dict[tuple[str, str], list[Operation]] = defaultdict(list)
     for one in probes(operations):
         groups[one.datacenter, one.level].append(one)
     places = strings(scenario.facts.get("datacenters"))
     order = sorted(groups, key=lambda key: (_rank(key[0], places), _rank(key[1], LEVELS), key))
-    rows = tuple(_availability_row(key, groups[key], axis, judged) for key in order[:24])
+    rows = tuple(_availability_row(key, groups[key], axis, pain) for key in order[:24])
     kept = "probes" if any(one.invoke.get("workload") == "probe" for one in operations) else "all operations"
     legend = [
         ("ok", "ok"),
         ("info", "info, may have happened"),
         ("fail", "fail, did not"),
-        ("must", "pain that the fault means"),
+        ("must", "excused: the fault means it"),
     ]
     if any(shape.css == "viol" for row in rows for shape in row.shapes):
         legend.append(("viol", "ok where it must be refused"))
@@ -123,12 +72,12 @@ def _rank(value: str, order: Sequence[str]) -> int:
     return order.index(value) if value in order else len(order)
 
 
-def _availability_row(key: tuple[str, str], operations: list[Operation], axis: Clock, judged: Judged) -> Row:
+def _availability_row(key: tuple[str, str], operations: list[Operation], axis: Clock, pain: Pain) -> Row:
     worst: dict[int, str] = {}
     inside = [one for one in operations if axis.within(axis.at(one.start))]
     for one in operations:
         at = int(axis.at(one.due) / BUCKET)
-        worst[at] = max(worst.get(at, "ok"), state(one, axis, judged), key=WORST.index)
+        worst[at] = max(worst.get(at, "ok"), pain.state(one, axis), key=WORST.index)
     spans = joined([Span(at * BUCKET, (at + 1) * BUCKET, worst[at]) for at in sorted(worst)], 0.0)
     shapes = boxes(_bridged(spans), BARS)
     counted = inside if axis.windows else operations
@@ -200,9 +149,9 @@ def _ms(seconds: float) -> str:
 
 def strip(scenario: Scenario, operations: Sequence[Operation], axis: Clock) -> tuple[Shape, ...]:
     """Return the picture of the scenario table: the worst LOCAL_QUORUM outcome of each 100 ms, all datacenters."""
-    judged = Judged.of(scenario)
+    pain = Pain.of(scenario, axis)
     listed = [one for one in probes(operations) if one.level == "LOCAL_QUORUM"]
-    return _availability_row(("", ""), listed, axis, judged).shapes
+    return _availability_row(("", ""), listed, axis, pain).shapes
 
 
 def outcomes(operations: Iterable[Operation]) -> Json:

@@ -94,7 +94,7 @@ def _checks(item: Scenario) -> Iterator[tuple[str, str]]:
 
 
 def _used(function: Any) -> list[tuple[str, Any]]:
-    """The globals that a function names, in the order of the names, and those of its module's helpers."""
+    """The globals that a function names, and those of its module's other functions and of shared lists of checks."""
     found: dict[str, Any] = {}
     waiting = [function]
     while waiting:
@@ -103,7 +103,9 @@ def _used(function: Any) -> list[tuple[str, Any]]:
             value = current.__globals__.get(name)
             if name in current.__globals__ and name not in found:
                 found[name] = value
-                if isinstance(value, FunctionType) and value.__module__ == function.__module__:
+                if isinstance(value, FunctionType) and (
+                    value.__module__ == function.__module__ or value.__annotations__.get("return") == "Checks"
+                ):
                     waiting.append(value)
     return sorted(found.items())
 

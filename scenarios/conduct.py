@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clusters.errors import CleanupFailed, FaultIneffective, RingproofError, WaitTimeout
+from clusters.errors import CleanupFailed, EnvironmentUnfit, FaultIneffective, RingproofError, WaitTimeout
 from clusters.lab.provider import Lab
 from clusters.lab.wire import LabGone
 from clusters.ring.ring import Ring
@@ -82,6 +81,7 @@ def conduct(
     run = Run(folder, ring, facts_of(scenario, variant, ring, seed), tell)
     checks: Sequence[CheckData] = []
     try:
+        require_abilities(scenario, ring)
         checks = scenario.function(run, ring, **scenario.variants[variant])
     except BROKEN as error:
         _record_failure(run, error)
@@ -147,6 +147,16 @@ def _end(labs: Sequence[StandingRing]) -> list[str]:
     return problems
 
 
+def require_abilities(scenario: Scenario, ring: Ring) -> None:
+    """EnvironmentUnfit names what the ring's clusters cannot do and the scenario requires."""
+    for cluster in ring.clusters.clusters:
+        missing = [ability.__name__ for ability in scenario.requires if not isinstance(cluster, ability)]
+        if missing:
+            raise EnvironmentUnfit(
+                f"scenario {scenario.name} needs {', '.join(missing)}, which cluster {cluster.name} cannot do"
+            )
+
+
 def write_checks(folder: Path, checks: Sequence[CheckData]) -> None:
     """Write checks.json."""
     (folder / "checks.json").write_text(json.dumps([check.as_json() for check in checks], indent=1, sort_keys=True))
@@ -163,10 +173,3 @@ def _record_failure(run: Notebook, error: BaseException) -> None:
         where=f"{Path(where.filename).name}:{where.lineno}",
         trace=traceback.format_exc(limit=-8),
     )
-
-
-def run_facts(folder: Path, facts: Mapping[str, Any]) -> None:
-    """Write run.json: who, what, with which seed, on which machine."""
-    folder.mkdir(parents=True, exist_ok=True)
-    stamped = {"schema": 1, "monotonic": time.monotonic_ns(), **facts}
-    (folder / "run.json").write_text(json.dumps(stamped, indent=1, sort_keys=True))

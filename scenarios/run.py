@@ -219,14 +219,17 @@ class Run(Notebook):
                 observer.stop()
             except Exception as error:  # noqa: BLE001  told in the clean-up event and judged there
                 problems.append(f"observer failed: {error}")
-        left = len(self.acts.journal.open())
-        try:
-            self.acts.undo_all()
-        except CleanupFailed as error:
-            problems.append(str(error))
-        self._tell_deaths()
-        detail = "; ".join([f"{left} entries left in the journal", *problems])
-        self.event("cleanup", ok=not left and not problems, detail=detail)
+        if self.ring.clusters.alive:
+            left = len(self.acts.journal.open())
+            try:
+                self.acts.undo_all()
+            except CleanupFailed as error:
+                problems.append(str(error))
+            self._tell_deaths()
+            detail = "; ".join([f"{left} entries left in the journal", *problems])
+            self.event("cleanup", ok=not left and not problems, detail=detail)
+        else:
+            self.event("cleanup", ok=True, detail="the clusters ended, and all that was added with them")
         super().close()
 
     def _tell_deaths(self) -> None:

@@ -148,7 +148,9 @@ def test_free_space_is_free_given_once_and_refused_only_where_none_is_left(taken
         block = free.block(prefix)
         if block is None:
             whole = [IPv4Network(text) for text in RFC_1918]
-            every = [one for private in whole if private.prefixlen <= prefix for one in private.subnets(new_prefix=prefix)]
+            every = [
+                one for private in whole if private.prefixlen <= prefix for one in private.subnets(new_prefix=prefix)
+            ]
             assert all(any(one.overlaps(other) for other in (*taken, *given_out)) for one in every)
         else:
             assert block.prefixlen == prefix

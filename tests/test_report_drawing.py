@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
+from reports.bundle import Operation
 from reports.clock import Clock, clock
 from reports.drawing import Span, joined, line, nearest_rank
 from reports.limits import budget, figure, limit, plain, tightest
+from reports.pain import Pain
 from reports.reach import matrices
 from reports.seen import answer, dns_answers, pod_addresses, ring_views
 from reports.tracks import availability, latency
 from reports.verdicts import Scenario, read_run
-from tests.bundle_records import dns
+from tests.bundle_records import at, dns
 from tests.bundles import write_run
 
 THIN = "\u00a0"
@@ -54,6 +56,8 @@ def check(verdict: str, measured: object, bound: object, unit: str = "s", formul
         (check("valid", 4.1, 35, "s", "ttl 30 + slack 5"), "limit 35 s = ttl 30 + slack 5"),
         (check("invalid", 2, 0, "operations", "3 of 6 replicas < quorum 4"), "limit 0: 3 of 6 replicas < quorum 4"),
         (check("valid", 99.97, 99.9, "%", "no replica is touched"), "limit ≥ 99.9 %: no replica is touched"),
+        (check("invalid", 1, 0, "errors", "excused: a + 30 s"), "limit 0; excused: a + 30 s"),
+        (check("invalid", 42, 59, "s", "a + b"), "limit 59 s = a + b"),
         (check("valid", "yes", None), ""),
     ],
 )
@@ -85,6 +89,10 @@ def test_the_tightest_valid_check_stands_for_a_scenario_and_a_broken_one_before_
     assert tightest([loose, tight]) is tight
     assert tightest([loose, tight, broken]) is broken
     assert tightest([]) is None
+    waits = {**check("valid", 0.9, 1), "check": "completed"}
+    times, count = check("valid", 0, 0, "s"), check("valid", 0, 0, "errors")
+    assert tightest([waits, times, count]) is count
+    assert tightest([waits]) is waits
 
 
 def test_lines_lift_the_pen_and_neighbours_join() -> None:
@@ -112,6 +120,49 @@ def test_a_failure_outside_every_window_is_red(tmp_path: Path) -> None:
     bare = Clock(axis.zero, axis.span, (), axis.phases)
     row = availability(scenario, scenario.operations(), bare).rows[1]
     assert {shape.css for shape in row.shapes} == {"ok", "info", "fail"}
+
+
+EXCUSED = [
+    {"from": ["phase", "cut"], "seconds": 10.0},
+    {"from": ["F1", "recover"], "until": ["F1", "recovered"], "plus": 1},
+]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "outcome", "stage", "drawn"),
+    [
+        (19.5, 20.1, "info", None, "must"),
+        (19.0, 19.9, "info", None, "info"),
+        (29.0, 31.0, "fail", None, "must"),
+        (30.1, 31.0, "fail", None, "fail"),
+        (63.0, 64.0, "info", None, "must"),
+        (67.6, 68.0, "info", None, "info"),
+        (5.0, 6.0, "info", "warm-up", "must"),
+        (5.0, 6.0, "ok", None, "ok"),
+    ],
+)
+def test_a_failure_is_grey_exactly_where_the_check_of_service_excuses_it(
+    tmp_path: Path, start: float, end: float, outcome: str, stage: str | None, drawn: str
+) -> None:
+    scenario, axis = scenario_of(tmp_path, "invalid")
+    params = {"consistency": "ALL", "datacenter": "east", "excused": EXCUSED}
+    scenario.declared.append({"check": "served", "id": "ALL is served in east", "params": params})
+    invoke = {"cl": "ALL", "dc": "east", **({"stage": stage} if stage else {})}
+    one = Operation("p", 1, invoke, at(start), at(end), outcome, {}, "")
+    assert Pain.of(scenario, axis).state(one, axis) == drawn
+
+
+def test_an_excuse_whose_moment_never_came_excuses_nothing(tmp_path: Path) -> None:
+    scenario, axis = scenario_of(tmp_path, "invalid")
+    excused = [
+        {"from": ["F9", "inject"], "seconds": 99},
+        {"from": ["mark", "none"], "seconds": 99},
+        {"from": ["phase"]},
+    ]
+    params = {"consistency": "ALL", "datacenter": "east", "excused": excused}
+    scenario.declared.append({"check": "served", "id": "ALL is served in east", "params": params})
+    one = Operation("p", 1, {"cl": "ALL", "dc": "east"}, at(30), at(31), "fail", {}, "")
+    assert Pain.of(scenario, axis).state(one, axis) == "fail"
 
 
 def test_nothing_is_drawn_where_nothing_was_probed(tmp_path: Path) -> None:
@@ -181,7 +232,10 @@ def test_matrices_count_silence_and_name_a_wrong_identity(tmp_path: Path) -> Non
 
 def test_the_axis_relates_a_moment_to_the_fault(tmp_path: Path) -> None:
     _, axis = scenario_of(tmp_path, "invalid")
-    assert axis.relation(5) == "before any fault"
+    assert axis.relation(5) == "5.0 s after phase baseline began, 15.0 s before F1 was injected"
+    assert Clock(0, 9, axis.windows, ()).relation(5) == "15.0 s before F1 was injected"
+    assert Clock(0, 9, (), axis.phases).relation(30) == "10.0 s after phase cut began"
+    assert Clock(0, 9, (), ()).relation(5) == ""
     assert axis.relation(20.2) == "0.2 s after F1 was injected"
     assert axis.relation(30.4) == "10.0 s after F1 took effect"
     assert axis.relation(63) == "1.0 s after F1 began to be undone"

@@ -17,8 +17,9 @@ import pytest
 from clusters.errors import BundleError
 from reports.junit import write_junit
 from reports.page import render, write_page
+from reports.section import section
 from reports.verdicts import read_run
-from tests.bundle_records import write_json
+from tests.bundle_records import at, write_json, write_lines
 from tests.bundles import IDS, write_run
 
 WORDS = ("valid", "invalid", "unknown", "vacuous")
@@ -91,7 +92,10 @@ def test_verdicts_are_equal_in_the_bundle_junit_and_page(tmp_path: Path) -> None
 def test_the_breach_is_told_with_who_when_which_fault_and_its_operations(tmp_path: Path) -> None:
     words = " ".join(page_of(write_run(tmp_path / "run", ("invalid",))).words.split())
     assert "2 QUORUM operations were acknowledged inside the cut." in words
-    assert "44.560 s, 24.2 s after F1 took effect (east and west cut apart), east-probe-0" in words
+    where = (
+        "First at second 44.560 of the scenario, 24.2 s after F1 took effect (east and west cut apart), east-probe-0"
+    )
+    assert where in words
     for piece in ("F1 +24.550", "east-probe-0 → east-b-0", "write 1 = 445 at QUORUM", "east-probe-0.jsonl:2674"):
         assert piece in words
     assert "limit 0: 3 of 6 replicas < quorum 4" in words
@@ -167,7 +171,7 @@ def test_a_killed_run_is_told_as_not_judged(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", ("valid", "invalid", "unknown"), killed=True)
     page = page_of(folder)
     assert page.verdicts() == {IDS["valid"]: "valid", IDS["invalid"]: "invalid", IDS["unknown"]: "not judged"}
-    assert "It was not judged." in page.words
+    assert "It did not hold, as far as it was judged." in page.words
     assert "of three scenarios one was broken, one was not judged, one held" in page.words
     assert "Its last event is “cleanup”" in page.words
 
@@ -183,6 +187,32 @@ def test_the_same_bundle_gives_the_same_bytes(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", ("valid", "nested"))
     first = write_page(folder).read_bytes()
     assert write_page(folder).read_bytes() == first
+
+
+def test_a_killed_run_of_which_nothing_is_known_is_not_judged(tmp_path: Path) -> None:
+    assert "It was not judged." in page_of(write_run(tmp_path / "run", ("valid", "unknown"), killed=True)).words
+
+
+def test_timers_stand_beside_the_rest_of_the_time_that_the_run_measured(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", ("valid",))
+    ended = {"event": "scenario", "state": "end", "id": IDS["valid"], "seconds": 64.5, "t": at(64)}
+    write_lines(folder / "events.jsonl", [ended])
+    found = section(read_run(folder).scenarios[0])
+    assert (found.seconds, found.timed, found.rest) == (64.5, 10.2, pytest.approx(54.3))
+    assert [(one.what, round(one.seconds, 1)) for one in found.timers] == [("hint dispatch", 10.2)]
+    assert [(one.what, round(one.seconds, 1)) for one in found.conditions] == [
+        ("every view has the new address", 7.1),
+        ("F1 seen to bite", 0.4),
+        ("F1 seen to be gone", 11.0),
+    ]
+    assert found.untold == pytest.approx(54.3 - 18.5)
+    words = " ".join(page_of(folder).words.split())
+    assert "64.5 s in all: 10.2 s for timers it had to wait for, 54.3 s for the rest." in words
+
+
+def test_the_first_screen_tells_what_broke_before_on_what(tmp_path: Path) -> None:
+    words = page_of(write_run(tmp_path / "run")).words
+    assert words.index("What was to be proven") < words.index("What broke") < words.index("On what")
 
 
 def test_a_nested_verdict_is_shown_and_never_merged(tmp_path: Path) -> None:

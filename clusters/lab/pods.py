@@ -38,8 +38,8 @@ class Place:
 
     @property
     def config(self) -> Path:
-        """Files of the spec, written anew at every start of the main process."""
-        return self.scratch / "config"
+        """Files of the spec, written anew at every start of the main process; beside the logs, so that they stay."""
+        return self.logs / "config"
 
 
 @dataclass

@@ -236,6 +236,15 @@ class Lab:
         """Resident bytes of everything in the lab."""
         return int(self._lease.call("memory"))
 
+    @property
+    def alive(self) -> bool:
+        """Whether the lab still answers."""
+        try:
+            self.memory()
+        except LabGone:
+            return False
+        return True
+
     def close(self) -> None:
         """Give the lease back; the lab stays."""
         self._lease.close()

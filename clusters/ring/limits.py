@@ -17,8 +17,10 @@ HINT_DISPATCH = 10.0
 HINT_ROUNDS = 3
 WRITE_TIMEOUT = 2.0
 """write_request_timeout: Config.java; a hint is written for what did not answer by then."""
-HINTS_FLUSH = 1.0
-"""hints_flush_period of the `fast` timers profile (clusters.ring.config); Cassandra's own is 10 s."""
+RING_DELAY = {"fast": 5.0, "default": 30.0}
+"""cassandra.ring_delay_ms by timers profile (clusters.ring.flags); 30 s is Cassandra's own."""
+HINTS_FLUSH = {"fast": 1.0, "default": 10.0}
+"""hints_flush_period by timers profile: `fast` sets it (clusters.ring.config), 10 s is Cassandra's own."""
 GOSSIP_ROUNDS = 5
 """Rounds in which a change reaches six hosts: log2(6) rounds of push and pull, doubled for unlucky choices."""
 GOSSIP_SETTLE = 8.0
@@ -53,6 +55,7 @@ class Limits:
     ring_delay: float
     settle: float
     phi: float = PHI
+    hints_flush: float = HINTS_FLUSH["fast"]
 
     @property
     def conviction(self) -> Limit:
@@ -93,8 +96,8 @@ class Limits:
     @property
     def hints_written(self) -> Limit:
         """Every hint for a write that was answered is in a file."""
-        seconds = WRITE_TIMEOUT + HINTS_FLUSH
-        formula = f"write_request_timeout {WRITE_TIMEOUT:g} s + hints_flush_period {HINTS_FLUSH:g} s"
+        seconds = WRITE_TIMEOUT + self.hints_flush
+        formula = f"write_request_timeout {WRITE_TIMEOUT:g} s + hints_flush_period {self.hints_flush:g} s"
         return Limit("hints written", seconds, formula)
 
     @property
@@ -119,7 +122,8 @@ class Limits:
 def ring_limits(topology: Topology) -> Limits:
     """The limits that follow from a topology's timers profile."""
     assert topology.ring is not None
-    return Limits(ring_delay=5.0 if topology.ring.timers == "fast" else 30.0, settle=GOSSIP_SETTLE)
+    timers = topology.ring.timers
+    return Limits(RING_DELAY[timers], GOSSIP_SETTLE, hints_flush=HINTS_FLUSH[timers])
 
 
 def name_limit(dns: DnsSpec) -> Limit:

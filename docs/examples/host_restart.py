@@ -14,7 +14,7 @@ from scenarios.scenario import Checks, Tier, scenario
 from scenarios.settling import EXPECTED_ERRORS, agree_again
 from scenarios.workloads.declared import LOCAL_QUORUM, Ledger, Probe, ProbeLane
 
-LANES = (ProbeLane("write", LOCAL_QUORUM, 20.0), ProbeLane("read", LOCAL_QUORUM, 20.0))
+LANES = (ProbeLane("write", LOCAL_QUORUM, 10.0), ProbeLane("read", LOCAL_QUORUM, 10.0))
 
 
 @dataclass

@@ -28,10 +28,13 @@ def warm_up(
 
     def warmed(lane: Lane) -> str | None:
         name = lane.behaviour.name
+
+        def in_a_row() -> bool:
+            # one that fails begins anew: coordinators take turns, and the one that failed must be met again
+            return all(_ask_once(lane, driver, recorder) for _ in range(times))
+
         try:
-            for _ in range(times):
-                attempt = lambda: _ask_once(lane, driver, recorder)  # noqa: E731  a name for the wait
-                until(f"an answer on {name}", attempt, timeout=max(0.0, remaining()), every=PAUSE)
+            until(f"{times} answers in a row on {name}", in_a_row, timeout=max(0.0, remaining()), every=PAUSE)
         except WaitTimeout:
             return name
         return None
