@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 MOST_CHECKS = 80
 MOST_NESTED = 8
+SHORTEST_PROOF = 0.05
+"""Seconds below which the proof of a fault is no line of its own among the waits."""
 NOT_DRAWABLE = (TypeError, ValueError, KeyError, AttributeError, IndexError, OverflowError, ZeroDivisionError)
 """What an altered bundle can raise while a part is drawn: then one line names the part and the verdict stays."""
 
@@ -176,7 +178,7 @@ def _bare(scenario: Scenario, axis: Clock, lost: list[str]) -> Section:
         _headline(scenario.checks),
         [judged(check) for check in checks[:MOST_CHECKS]],
         max(0, len(checks) - MOST_CHECKS),
-        _waits(scenario),
+        waits(scenario),
         _files(scenario),
         axis,
         lost=lost,
@@ -209,7 +211,8 @@ def judged(check: Json) -> Judged:
     )
 
 
-def _waits(scenario: Scenario) -> list[Wait]:
+def waits(scenario: Scenario) -> list[Wait]:
+    """The waits that its events name, in order; at most sixty."""
     return [
         Wait(
             text(event.get("for")),
@@ -230,7 +233,7 @@ def _proofs(window: Window) -> list[Wait]:
         found.append(Wait(f"{window.id} seen to bite", window.effective - window.inject, None, "", timer=False))
     if window.recovered is not None and window.recover is not None:
         found.append(Wait(f"{window.id} seen to be gone", window.recovered - window.recover, None, "", timer=False))
-    return found
+    return [wait for wait in found if wait.seconds >= SHORTEST_PROOF]
 
 
 def _files(scenario: Scenario) -> list[tuple[str, str]]:

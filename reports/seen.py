@@ -108,8 +108,11 @@ def answer(observation: Json) -> str:
     return {"NXDOMAIN": "right" if not expected else "denied", "TIMEOUT": "none"}.get(rcode, "refusal")
 
 
-def dns_answers(observations: Sequence[Json], axis: Clock) -> Track:
-    """Draw the answers for each name in each cluster where they were ever not right; the others are one line."""
+def dns_answers(observations: Sequence[Json], axis: Clock, *, condemned: bool = False) -> Track:
+    """Draw the answers for each name in each cluster where they were ever not right; the others are one line.
+
+    A refusal outside every fault is red only if a check of names was broken: a cache may keep one for a while.
+    """
     groups: dict[tuple[str, str], list[Json]] = defaultdict(list)
     for one in observations:
         if one.get("kind") == "dns_answer":
@@ -120,7 +123,7 @@ def dns_answers(observations: Sequence[Json], axis: Clock) -> Track:
         if any(answer(one) != "right" for one in answers):
             pod = text(answers[0].get("pod"))
             label = pod if pod and pods[cluster, pod] == 1 else name
-            rows.append(_dns_row((cluster, label, name), answers, axis))
+            rows.append(_dns_row((cluster, label, name), answers, axis, condemned))
     quiet = len(groups) - len(rows)
     key = (
         ("right", "right"),
@@ -142,7 +145,7 @@ def dns_answers(observations: Sequence[Json], axis: Clock) -> Track:
     )
 
 
-def _dns_row(who: tuple[str, str, str], answers: list[Json], axis: Clock) -> Row:
+def _dns_row(who: tuple[str, str, str], answers: list[Json], axis: Clock, condemned: bool) -> Row:
     """Draw one name; ``who`` is the cluster that asks, the short label and the whole name."""
     cluster, label, name = who
     spans = []
@@ -150,7 +153,7 @@ def _dns_row(who: tuple[str, str, str], answers: list[Json], axis: Clock) -> Row
         start = axis.at(one["t"])
         end = axis.at(answers[at + 1]["t"]) if at + 1 < len(answers) else min(start + 1.0, axis.span)
         found = answer(one)
-        outside = found in ("denied", "refusal") and axis.within(start) is None
+        outside = condemned and found in ("denied", "refusal") and axis.within(start) is None
         spans.append(Span(start, max(end, start), f"{found} amiss" if outside else found))
     merged = joined(spans, 0.0)
     tops = dict(ANSWERS)

@@ -89,7 +89,8 @@ def lede(run: Run) -> str:
     if not total:
         return "No scenario left anything in this folder."
     if run.verdict == NOT_JUDGED:
-        return f"The run was stopped before its verdict: of {counted(total)} scenarios {_fates(counts)}."
+        scenarios = f"{counted(total)} scenario{'s' if total > 1 else ''}"
+        return f"The run was stopped before its verdict: of {scenarios} {_fates(counts)}."
     if list(counts) == ["valid"]:
         return "The one promise held." if total == 1 else f"All {counted(total)} promises held."
     sentence = _fates(counts, of=total)
@@ -133,7 +134,12 @@ def _evidence_note(run: Run) -> str:
         lost += [f"{key} of {one.id}" for key, states in lives.items() if "effective" not in states]
     if not bit and not lost:
         return "no fault was injected"
-    words = f"{bit} of {bit + len(lost)} faults were seen to bite"
+    total = bit + len(lost)
+    words = (
+        f"{bit} of {total} faults were seen to bite"
+        if total > 1
+        else f"the one fault was{' not' * (not bit)} seen to bite"
+    )
     return clipped(f"{words}; not {', '.join(lost)}", 160) if lost else words
 
 

@@ -59,7 +59,7 @@ def timeline(
         availability(scenario, operations, axis),
         latency(scenario, operations, axis),
         ring_views(scenario, observations, axis),
-        dns_answers(observations, axis),
+        dns_answers(observations, axis, condemned=_condemned(scenario, "resolves")),
         pod_addresses(observations, axis),
     )
     return Timeline(axis, marks, tuple(_moments(scenario, axis)), tuple(breaches(scenario, axis)), tracks)
@@ -75,6 +75,12 @@ def breaches(scenario: Scenario, axis: Clock) -> list[float]:
         if (at := axis.moment(finding.get("at"))) is not None and 0 <= at <= axis.span
     ]
     return sorted(set(found))[:12]
+
+
+def _condemned(scenario: Scenario, kind: str) -> bool:
+    """Whether a check of this kind found a promise broken."""
+    broken = (check for check in scenario.checks if check.get("verdict") == "invalid")
+    return any(text(check.get("check")).startswith(kind) for check in broken)
 
 
 def _moments(scenario: Scenario, axis: Clock) -> list[Moment]:

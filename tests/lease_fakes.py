@@ -65,6 +65,9 @@ class FakeSupervisor:
     def close(self) -> None:
         """Nothing is held."""
 
+    def on_memory(self) -> int:
+        return 0
+
     # pods
 
     def add(self, cluster: str, name: str, zone: str | None, address: str | None = None) -> PodState:
@@ -232,7 +235,7 @@ def leased_lab(topology: Topology | None = None) -> tuple[provider.Lab, FakeSupe
     """A lab of the real provider with a client pod in each cluster, and the supervisor that answers for it."""
     place = topology or named("stub-domains")
     supervisor = FakeSupervisor(place)
-    with mock.patch.object(provider, "Lease", lambda _name: supervisor):
+    with mock.patch.object(provider, "Lease", return_value=supervisor):
         lab = provider.Lab(place, "fake")
     for layout in supervisor.layouts.values():
         supervisor.add(layout.name, "client", None, str(layout.client))

@@ -102,12 +102,19 @@ class FakeCluster:
     def thaw(self, zone: str) -> None:
         self.done.append(("thaw", zone))
 
+    def kill(self, zone: str) -> None:
+        self.done.append(("kill", zone))
+
+    def start(self, zone: str) -> None:
+        self.done.append(("start", zone))
+
 
 class FakeLab:
     def __init__(self, clusters: list[FakeCluster]) -> None:
         self.clusters = clusters
         self.router = FakeNet("router")
         self.closed = False
+        self.alive = True
 
     def cluster(self, name: str) -> FakeCluster:
         return next(cluster for cluster in self.clusters if cluster.name == name)

@@ -264,3 +264,67 @@ def test_a_renamed_worker_is_the_same_session_and_a_new_one_is_not_judged():
 
 def test_without_an_old_session_it_is_vacuous():
     assert cut().judge(session_recovers("east", ["F1", "inject"], 10)).verdict == "vacuous"
+
+
+# the warm-up of a ring that has just formed
+
+
+def formed(*names_and_times):
+    story = cut()
+    for name, at in names_and_times:
+        story.phase(name, at)
+    return story
+
+
+@pytest.mark.parametrize(
+    ("phases", "warm"),
+    [
+        ((), 0),
+        ((("baseline", 90),), 0),
+        ((("warm-up", 80), ("baseline", 90)), 90),
+        ((("warm-up", 80), ("baseline", 90), ("cut", 100)), 90),
+        ((("before", 70), ("warm-up", 80), ("baseline", 90)), 90),
+        ((("warm-up", 80),), 0),  # it broke there: nothing says when it was over
+    ],
+)
+def test_a_ring_is_warm_from_the_phase_after_its_warm_up(phases, warm):
+    assert formed(*phases).record().warm == warm * 10**9
+
+
+@pytest.mark.parametrize(("at", "verdict"), [(80.5, "valid"), (89.9, "valid"), (90, "invalid"), (95, "invalid")])
+def test_service_is_not_judged_before_the_ring_is_warm(at, verdict):
+    story = formed(("warm-up", 80), ("baseline", 90))
+    for second in range(90, 100):
+        probe(story, second)
+    probe(story, at, "fail", process="east-probe-1")
+    result = story.judge(served("east", "LOCAL_QUORUM"))
+
+    assert result.verdict == verdict
+    assert result.counts["ok outside"] == 10
+
+
+def test_what_was_due_in_the_warm_up_and_sent_late_belongs_to_it():
+    story = formed(("warm-up", 80), ("baseline", 90))
+    probe(story, 91)
+    probe(story, 0, "fail", process="east-probe-1", span=(90.2, 92), due=89.9)
+
+    assert story.judge(served("east", "LOCAL_QUORUM")).verdict == "valid"
+
+
+def test_traffic_of_the_warm_up_alone_is_vacuous():
+    story = formed(("warm-up", 80), ("baseline", 90))
+    for second in range(80, 90):
+        probe(story, second)
+
+    assert story.judge(served("east", "LOCAL_QUORUM")).verdict == "vacuous"
+
+
+@pytest.mark.parametrize("stage", ["warm-up", "final"])
+def test_the_first_answers_of_a_session_and_the_last_are_no_service(stage):
+    story = cut()
+    probe(story, 1, "info", stage=stage)
+    assert story.judge(served("east", "LOCAL_QUORUM")).verdict == "vacuous"
+
+    probe(story, 2)
+    assert story.judge(served("east", "LOCAL_QUORUM")).verdict == "valid"
+    assert story.judge(session_recovers("east", ["F1", "inject"], 1)).verdict == "unknown"

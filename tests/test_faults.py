@@ -233,7 +233,7 @@ def test_a_zone_that_is_cut_runs_and_its_gateway_drops_what_is_of_and_for_it(rin
 def test_a_zone_that_still_answers_was_not_lost(ring, run, how, monkeypatch):
     fault = do_nothing(ZoneLoss(ring.datacenters[0], "a", how), monkeypatch)
 
-    with pytest.raises(FaultIneffective, match="did not bite.*east-a-0 still answered"), run.fault(fault):
+    with pytest.raises(FaultIneffective, match=r"did not bite.*east-a-0 still answered"), run.fault(fault):
         pass
 
 

@@ -180,6 +180,7 @@ class Cql:
 
     def __init__(self, answers, ready=(0x02, b"")):
         self.asked: list[str] = []
+        self.levels: list[int] = []
         self._answers, self._ready = answers, ready
         self._server = socket.create_server((HERE, 0))
         self.port = self._server.getsockname()[1]
@@ -209,8 +210,9 @@ class Cql:
                             body[4 : 4 + size].decode(),
                             struct.unpack_from("!HB", body, 4 + size),
                         )
-                        assert (opcode, level, flags) == (0x07, 1, 0)
+                        assert (opcode, flags) == (0x07, 0)
                         self.asked.append(statement)
+                        self.levels.append(level)
                         answer = self._answers[statement]
                     link.sendall(struct.pack("!BBhBi", 0x84, 0, stream, answer[0], len(answer[1])) + answer[1])
             except ConnectionError:
@@ -236,7 +238,7 @@ def test_a_host_is_asked_who_it_is(agent, cql):
     (result,) = agent.reach({"port": cql.port, "kind": "cql"})
 
     assert (result["ok"], result["answered"]) == (True, "h-1")
-    assert cql.asked == [LOCAL]
+    assert (cql.asked, cql.levels) == ([LOCAL], [probe.ONE])
 
 
 def test_statements_are_answered_in_order_over_one_connection(agent, cql):
@@ -245,6 +247,16 @@ def test_statements_are_answered_in_order_over_one_connection(agent, cql):
     )
 
     assert answer["rows"] == [[{"a": 1}, {"a": "ü"}], [], [{"host_id": "h-1"}]]
+    assert cql.levels == [probe.ONE] * 3
+
+
+@pytest.mark.parametrize("consistency", [1, 4, 5])
+def test_every_statement_is_asked_at_the_consistency_that_was_named(agent, cql, consistency):
+    answer = agent.ask("query", address=HERE, port=cql.port, timeout=2.0, statements=["SELECT none", LOCAL],
+                       consistency=consistency)  # fmt: skip
+
+    assert answer["ok"]
+    assert cql.levels == [consistency] * 2
 
 
 def test_an_error_of_the_host_is_told_in_its_words(agent, cql):
@@ -297,12 +309,27 @@ def test_a_log_is_read_on_from_where_it_was_left_without_its_torn_line(agent, tm
     assert (third["lines"], third["offset"]) == ([], log.stat().st_size)
 
 
+def test_files_are_listed_by_the_end_of_their_names(agent, tmp_path):
+    for name in ("b-2-5.hints", "a-1-5.hints", "a-1-5.crc32", "hints", "x.hints.tmp"):
+        (tmp_path / name).write_text("")
+
+    assert agent.ask("names_in", path=str(tmp_path), suffix=".hints")["names"] == ["a-1-5.hints", "b-2-5.hints"]
+    assert len(agent.ask("names_in", path=str(tmp_path), suffix="")["names"]) == 5
+
+
+def test_a_folder_that_nobody_made_holds_no_file(agent, tmp_path):
+    answer = agent.ask("names_in", path=str(tmp_path / "none"), suffix=".hints")
+
+    assert (answer["ok"], answer["names"]) == (True, [])
+
+
 @pytest.mark.parametrize(
     ("request_", "said"),
     [
         ({"do": "tail", "path": "/does/not/exist", "offset": 0, "pattern": "x"}, "FileNotFoundError"),
         ({"do": "tail", "path": probe.__file__, "offset": 0, "pattern": "("}, "error: missing )"),
         ({"do": "tail"}, "KeyError"),
+        ({"do": "names_in", "suffix": ".hints"}, "KeyError"),
         ({"do": "explode"}, "unknown request explode"),
         ({"do": "reach", "targets": 7}, "TypeError"),
     ],

@@ -209,6 +209,18 @@ def test_the_name_that_was_wrong_longest_comes_first(tmp_path: Path) -> None:
     assert [(row.dim, row.value) for row in rows] == [("west", "11 s"), ("east", "3 s")]
 
 
+def test_a_refusal_after_the_fault_is_red_only_where_a_check_of_names_was_broken(tmp_path: Path) -> None:
+    _, axis = scenario_of(tmp_path, "valid")  # F1 is gone at 33 s
+    seen = [
+        dns(second, "east", "east-a-0", "SERVFAIL" if second == 40 else "NOERROR", ["x"], "x") for second in range(60)
+    ]
+    drawn = [
+        {shape.css for shape in dns_answers(seen, axis, condemned=condemned).rows[0].shapes}
+        for condemned in (False, True)
+    ]
+    assert drawn == [{"right", "refusal"}, {"right", "refusal amiss"}]
+
+
 def test_a_pod_shows_each_address_that_it_had(tmp_path: Path) -> None:
     scenario, axis = scenario_of(tmp_path, "valid")
     track = pod_addresses(scenario.observations(), axis)

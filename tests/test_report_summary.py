@@ -71,7 +71,7 @@ def changed(folder: Path, word: str, change: Callable[[dict[str, Any]], None]) -
 def test_a_paragraph_says_nothing_twice_and_lets_the_server_speak(tmp_path: Path) -> None:
     server = (
         "Error from server: code=1100 [Coordinator node timed out waiting for replica nodes' responses] message="
-        "\"Operation timed out - received only 3 responses.\" info={'consistency': 'EACH_QUORUM', 'required_responses': 4}"
+        "\"Operation timed out - received only 3 responses.\" info={'consistency': 'ALL', 'required_responses': 4}"
     )
     told = f"east-probe-9: 1 EACH_QUORUM operation not served; first, a write: info, WriteTimeout {server}"
 

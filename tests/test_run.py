@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from clusters.cluster import CutsNetwork, StopsNodes
 from clusters.errors import CleanupFailed, FaultIneffective, WaitTimeout
 from clusters.lab.wire import LabGone
 from clusters.network import Rule
@@ -250,20 +251,54 @@ def test_the_seconds_of_a_window_are_between_its_states(ring, folder):
 # the end
 
 
-def test_a_lab_that_is_gone_surfaces_after_the_folder_was_closed(ring, folder):
+def lab_that_ends(ring):
     def body(run):
         run.acts.add_rule(ring.clusters.router, RULE)
+        ring.clusters.alive = False
         ring.clusters.network = lambda _space: (_ for _ in ()).throw(LabGone("the lab is gone"))
         raise LabGone("the lab is gone")
 
+    return body
+
+
+def test_a_lab_that_is_gone_surfaces_after_the_folder_was_closed(ring, folder):
     with pytest.raises(LabGone):
-        perform(ring, folder, body)
+        perform(ring, folder, lab_that_ends(ring))
+
+    assert of(folder, "error")[0]["kind"] == "broken"
+    assert json.loads((folder / "checks.json").read_text())[-1]["check"] == "completed"
+    assert ring.ran == ["try-out-stub-domains"]
+
+
+def test_a_lab_that_is_gone_took_everything_with_it(ring, folder):
+    with pytest.raises(LabGone):
+        perform(ring, folder, lab_that_ends(ring))
+
+    cleanup = of(folder, "cleanup")[0]
+    assert (cleanup["ok"], cleanup["detail"]) == (True, "the clusters ended, and all that was added with them")
+
+
+def test_what_a_lab_that_lives_cannot_undo_is_no_clean_end(ring, folder):
+    def body(run):
+        run.acts.journal.write({"act": "rule", "space": "nowhere", "rule": RULE.as_json()})
+
+    verdict = perform(ring, folder, body)
 
     cleanup = of(folder, "cleanup")[0]
     assert cleanup["ok"] is False
     assert "could not be undone" in cleanup["detail"]
-    assert json.loads((folder / "checks.json").read_text())[-1]["check"] == "completed"
-    assert ring.ran == ["try-out-stub-domains"]
+    assert verdict.cleanup.verdict.value == "invalid"
+
+
+def test_what_the_clusters_cannot_do_is_said_by_name_and_nothing_is_done(ring, folder):
+    done = []
+    made = Scenario("try-out", lambda *_: done.append("ran"), {"": {}}, (StopsNodes, CutsNetwork), Tier.CHANGE, True)
+
+    verdict = conduct(made, "", ring, folder, seed=7)
+
+    assert done == []
+    assert verdict.verdict.value == "unknown"
+    assert "scenario try-out needs CutsNetwork, which cluster east cannot do" in verdict.explain
 
 
 def test_a_wait_that_is_late_is_invalid_and_one_that_breaks_is_unknown(ring, folder, tmp_path):

@@ -7,7 +7,9 @@ import json
 import pytest
 
 from clusters.errors import WaitTimeout
+from clusters.ring import ring as rings
 from clusters.ring.config import CQL_PORT
+from clusters.waiting import until
 from scenarios import run as running
 from scenarios import settling
 from scenarios.run import Run
@@ -75,7 +77,7 @@ def test_a_coordinator_that_never_has_all_its_replicas_is_named_with_its_words(r
     real = settling.until
     monkeypatch.setattr(settling, "until", lambda what, probe, timeout: real(what, probe, timeout=0.0))
 
-    with pytest.raises(WaitTimeout, match="every host reads at ALL.*west-b-0.*Cannot achieve consistency level ALL"):
+    with pytest.raises(WaitTimeout, match=r"every host reads at ALL.*west-b-0.*Cannot achieve consistency level ALL"):
         answer_again(run)
 
     assert "west-b-0" in events(run)[-1]["missed"]
@@ -101,6 +103,7 @@ def test_the_views_are_waited_for_within_the_limit_that_is_given(run, ring):
 def test_hints_are_looked_for_only_after_they_were_written_and_until_none_waits(run, ring, monkeypatch):
     happened, waiting = [], [{"id-west-a-0": 2}, {"id-west-a-0": 1}, {}]
     monkeypatch.setattr(running, "pause", lambda seconds: happened.append(seconds))
+    monkeypatch.setattr(rings, "until", lambda *told, timeout, every: until(*told, timeout=timeout, every=0.0))
 
     def hints():
         happened.append(waiting[0])

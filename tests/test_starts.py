@@ -205,7 +205,7 @@ def test_a_host_that_never_comes_back_is_late_with_what_was_last_seen(run, host,
     real = starts.until
     monkeypatch.setattr(starts, "until", lambda what, probe, timeout: real(what, probe, timeout=0.0))
 
-    with pytest.raises(WaitTimeout, match="east-b-0 recovered by itself.*last: running : refused"):
+    with pytest.raises(WaitTimeout, match=r"east-b-0 recovered by itself.*last: running : refused"):
         returns(run, host)
 
     assert observations(run) == []
