@@ -71,7 +71,7 @@ def clusters_of(ring):
     return [datacenter.cluster for datacenter in ring.datacenters]
 
 
-def do_nothing(fault, monkeypatch):
+def without_acting(fault, monkeypatch):
     """The fault as it is, but for its act."""
     monkeypatch.setattr(fault, "inject", lambda _run: None)
     return fault
@@ -141,7 +141,7 @@ def test_a_partition_that_was_not_made_did_not_bite(ring, run):
 )
 def test_a_partition_of_another_direction_than_declared_is_no_effect(ring, run, one_way, cut, said, monkeypatch):
     east, west = clusters_of(ring)
-    fault = do_nothing(Partition(east, west, one_way), monkeypatch)
+    fault = without_acting(Partition(east, west, one_way), monkeypatch)
     for link, destination in (("c0", "10.250.0.0/16"), ("c1", "10.200.0.0/16")):
         if link in cut:
             ring.clusters.router.add_rule(Rule(CUT_PRIORITY, iif=link, destination=destination))
@@ -167,7 +167,7 @@ def test_a_partition_with_a_hole_leaks(ring, lab, run, hole, said, monkeypatch):
                                                          destination="10.200.0.0/16"))  # fmt: skip
 
     with pytest.raises(FaultIneffective, match=said):
-        do_nothing(Partition(east, west), monkeypatch).await_effect(run)
+        without_acting(Partition(east, west), monkeypatch).await_effect(run)
 
 
 def test_a_partition_that_takes_a_side_from_itself_is_more_than_a_partition(ring, lab, run):
@@ -231,7 +231,7 @@ def test_a_zone_that_is_cut_runs_and_its_gateway_drops_what_is_of_and_for_it(rin
 
 @pytest.mark.parametrize("how", ["frozen", "killed", "cut"])
 def test_a_zone_that_still_answers_was_not_lost(ring, run, how, monkeypatch):
-    fault = do_nothing(ZoneLoss(ring.datacenters[0], "a", how), monkeypatch)
+    fault = without_acting(ZoneLoss(ring.datacenters[0], "a", how), monkeypatch)
 
     with pytest.raises(FaultIneffective, match=r"did not bite.*east-a-0 still answered"), run.fault(fault):
         pass
@@ -241,7 +241,7 @@ def test_a_zone_that_one_cluster_still_reaches_was_not_lost(ring, lab, run, monk
     lab.rules[gateway_space("east")].append(Rule(CUT_PRIORITY, iif="uplink", destination="10.200.0.0/24"))
 
     with pytest.raises(FaultIneffective, match="east-a-0 still answered"):
-        do_nothing(ZoneLoss(ring.datacenters[0], "a", "cut"), monkeypatch).await_effect(run)
+        without_acting(ZoneLoss(ring.datacenters[0], "a", "cut"), monkeypatch).await_effect(run)
 
 
 def test_a_zone_that_does_not_come_back_is_waited_for_and_named(ring, lab, run):
@@ -296,7 +296,7 @@ def test_an_isolated_zone_is_reached_by_its_clients_and_by_no_host(ring, lab, ru
 
 def test_a_zone_that_another_host_reaches_is_not_isolated(ring, run, monkeypatch):
     with pytest.raises(FaultIneffective, match="east-a-0 still reaches east-b-0"):
-        do_nothing(ZoneIsolation(ring.datacenters[0], "b"), monkeypatch).await_effect(run)
+        without_acting(ZoneIsolation(ring.datacenters[0], "b"), monkeypatch).await_effect(run)
 
 
 def test_a_zone_that_its_clients_do_not_reach_is_lost_and_not_isolated(ring, run):
@@ -330,7 +330,7 @@ def test_a_port_is_blocked_in_every_other_hosts_own_namespace(ring, lab, run):
 
 
 def test_a_port_that_is_still_reached_was_not_blocked(ring, run, monkeypatch):
-    fault = do_nothing(PortBlocked(ring.host("east-a-0"), CQL_PORT), monkeypatch)
+    fault = without_acting(PortBlocked(ring.host("east-a-0"), CQL_PORT), monkeypatch)
 
     with pytest.raises(FaultIneffective, match="east-b-0 still reaches port 9042 of east-a-0"), run.fault(fault):
         pass
@@ -429,7 +429,7 @@ def test_two_faults_of_names_have_rules_of_their_own(ring, lab, run):
 
 @pytest.mark.parametrize("mode", ["dropped", "servfail", "nxdomain", "stale"])
 def test_names_that_resolve_all_the_same_did_not_fail(ring, run, mode, monkeypatch):
-    fault = do_nothing(NamesFail(ring.datacenters[0].cluster, foreign(ring), mode), monkeypatch)
+    fault = without_acting(NamesFail(ring.datacenters[0].cluster, foreign(ring), mode), monkeypatch)
 
     with pytest.raises(FaultIneffective, match="east hears NOERROR"), run.fault(fault):
         pass
