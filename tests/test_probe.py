@@ -83,6 +83,7 @@ class Agent:
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory):
     made = Agent(tmp_path_factory.mktemp("agent"))
+    made.ask({"do": "heard"})  # it answers requests once it listens
     yield made
     assert made.end() == 0
 
