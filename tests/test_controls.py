@@ -43,7 +43,8 @@ def honest(folder):
     story.op("west-ledger-0", "ledger write", (3, 9), "info", key=0, value=999, error=["WriteTimeout", "", "", ""])
     for dc in ("east", "west"):
         for bucket, held in values.items():
-            story.op(f"{dc}-final-0", "ledger read", (70 + bucket, 70.5 + bucket), key=bucket, out=held, stage="final")
+            for at, cl in ((70 + bucket, LOCAL_QUORUM), (75 + bucket, "ALL")):
+                story.op(f"{dc}-final-0", "ledger read", (at, at + 0.5), cl=cl, key=bucket, out=held, stage="final")
     peers = [{"host_id": host["host_id"], "address": host["address"]} for host in HOSTS[1:]]
     story.see("ring_view", 5, host=HOSTS[0]["host_id"], address=HOSTS[0]["address"], ok=True, peers=peers, down=[])
     story.fault("F1", 20, 20.5, 31, 31.5).event("cleanup", 80, ok=True, detail="0 entries left in the journal")
@@ -89,7 +90,7 @@ def test_the_recorder_drops_one_value_from_every_final_read_and_nothing_else(twi
 
     changed = [(one.f, one.key, set(one.out) - set(other.out)) for one, other in zip(before, after, strict=True)
                if one.as_json() != other.as_json()]  # fmt: skip
-    assert changed == [("read", 0, {100})] * 2
+    assert changed == [("read", 0, {100})] * 4
     assert [item.value for item in after if item.f == "write" and item.value == 100 and item.outcome == "ok"] == [100]
 
 

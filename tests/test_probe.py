@@ -83,7 +83,7 @@ class Agent:
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory):
     made = Agent(tmp_path_factory.mktemp("agent"))
-    made.ask({"do": "heard"})  # it answers requests once it listens
+    made.ask("heard")  # it answers requests once it listens
     yield made
     assert made.end() == 0
 

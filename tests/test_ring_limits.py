@@ -72,10 +72,11 @@ def test_a_name_is_seen_after_every_cache():
     assert computed(limit.formula) == limit.seconds
 
 
-@pytest.mark.parametrize(("timers", "delay"), [("fast", 5.0), ("default", 30.0)])
-def test_the_timers_profile_decides(timers, delay):
+@pytest.mark.parametrize(("timers", "delay", "written"), [("fast", 5.0, 3.0), ("default", 30.0, 12.0)])
+def test_the_timers_profile_decides(timers, delay, written):
     topology = named("stub-domains")
     assert topology.ring is not None
     declared = topology.model_copy(update={"ring": topology.ring.model_copy(update={"timers": timers})})
 
     assert ring_limits(declared).ring_delay == delay
+    assert ring_limits(declared).hints_written.seconds == written  # write time-out 2 s and one flush
