@@ -16,7 +16,7 @@ from scenarios.faults.pod import PodReschedule
 from scenarios.run import Run
 from scenarios.scenario import Checks, Tier, scenario
 from scenarios.settling import EXPECTED_ERRORS, agree_again, deliver_hints
-from scenarios.starts import FRESH, StartWatch
+from scenarios.starts import BACK_OFF, FRESH, StartWatch
 from scenarios.workloads.declared import LOCAL_QUORUM, Ledger, Probe, ProbeLane
 
 LANES = (ProbeLane("write", LOCAL_QUORUM, 10.0), ProbeLane("read", LOCAL_QUORUM, 10.0))
@@ -101,7 +101,3 @@ def observed(run: Run, host: Host, subject: str, restarts: int | None) -> Callab
         return seconds
 
     return wait
-
-
-BACK_OFF = 8.0
-"""The fourth restart of the `fast` timers profile: 1, 2, 4, 8 s (clusters.ring.formation.FAST_RESTART)."""

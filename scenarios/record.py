@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -157,8 +158,13 @@ class Record:
 
     @property
     def warm(self) -> int:
-        """When the warm-up of a new ring was over: the start of the phase after it, or 0 when there was none."""
+        """When the warm-up of a new ring was over: the start of the phase after it; 0 when there was none.
+
+        Never, when the run ended in it: then there is nothing to judge service by.
+        """
         phases = [event for event in self.events if event.get("event") == "phase"]
+        if phases and phases[-1]["name"] == WARM_UP:
+            return sys.maxsize
         for phase, following in itertools.pairwise(phases):
             if phase["name"] == WARM_UP:
                 return int(following["t"])

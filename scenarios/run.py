@@ -229,7 +229,8 @@ class Run(Notebook):
             detail = "; ".join([f"{left} entries left in the journal", *problems])
             self.event("cleanup", ok=not left and not problems, detail=detail)
         else:
-            self.event("cleanup", ok=True, detail="the clusters ended, and all that was added with them")
+            detail = "; ".join(["the clusters ended, and all that was added with them", *problems])
+            self.event("cleanup", ok=True, detail=detail)
         super().close()
 
     def _tell_deaths(self) -> None:

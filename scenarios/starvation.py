@@ -22,6 +22,8 @@ ON_TIME = frozenset(
      "outcomes")
 )  # fmt: skip
 """Checks whose finding may be a matter of time alone; what is lost, stale or served in a cut is not among them."""
+NEVER_LATE = frozenset(("split-ring", "duplicate-host", "duplicate-address", "unknown-host", "wrong-rack"))
+"""Anomalies of those checks that no lack of processor time can make."""
 
 
 def starved(record: Record) -> str | None:
@@ -29,7 +31,7 @@ def starved(record: Record) -> str | None:
     delays = [
         operation.invoke - operation.due
         for operation in record.operations
-        if operation.due is not None and operation.stage is None
+        if operation.due is not None and operation.stage is None and operation.invoke >= record.warm
     ]
     if len(delays) < FEWEST:
         return None
@@ -46,7 +48,11 @@ def excused(results: tuple[CheckResult, ...], record: Record) -> tuple[CheckResu
         return results
     return tuple(
         replace(result, verdict=Verdict.UNKNOWN, explain=f"{why}; otherwise: {result.explain}")
-        if result.check in ON_TIME and result.verdict is Verdict.INVALID
+        if result.check in ON_TIME and result.verdict is Verdict.INVALID and not _certain(result)
         else result
         for result in results
     )
+
+
+def _certain(result: CheckResult) -> bool:
+    return any(finding.anomaly in NEVER_LATE for finding in result.findings)
