@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -284,11 +286,14 @@ def formed(*names_and_times):
         ((("warm-up", 80), ("baseline", 90)), 90),
         ((("warm-up", 80), ("baseline", 90), ("cut", 100)), 90),
         ((("before", 70), ("warm-up", 80), ("baseline", 90)), 90),
-        ((("warm-up", 80),), 0),  # it broke there: nothing says when it was over
     ],
 )
 def test_a_ring_is_warm_from_the_phase_after_its_warm_up(phases, warm):
     assert formed(*phases).record().warm == warm * 10**9
+
+
+def test_a_run_that_ended_in_its_warm_up_was_never_warm():
+    assert formed(("warm-up", 80)).record().warm == sys.maxsize
 
 
 @pytest.mark.parametrize(("at", "verdict"), [(80.5, "valid"), (89.9, "valid"), (90, "invalid"), (95, "invalid")])
