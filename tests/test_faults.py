@@ -21,30 +21,6 @@ from scenarios.faults.pod import PodReschedule
 from scenarios.faults.ports import PortBlocked
 from scenarios.faults.zone import ZoneLoss
 from scenarios.reaching import answers
-from scenarios.run import Run
-from tests.lease_fakes import leased_ring
-
-
-@pytest.fixture
-def place(tmp_path):
-    return leased_ring(tmp_path / "ring")
-
-
-@pytest.fixture
-def ring(place):
-    return place[0]
-
-
-@pytest.fixture
-def lab(place):
-    return place[1]
-
-
-@pytest.fixture
-def run(ring, tmp_path):
-    made = Run(tmp_path / "scenario", ring, {"faults": [], "keyspace": "rp_test", "seed": 7})
-    yield made
-    made.close()
 
 
 @pytest.fixture(autouse=True)

@@ -12,34 +12,10 @@ from clusters.ring.config import CQL_PORT
 from clusters.waiting import until
 from scenarios import run as running
 from scenarios import settling
-from scenarios.run import Run
 from scenarios.settling import agree_again, answer_again, deliver_hints
-from tests.lease_fakes import leased_ring
 
 ALL = 5
 DENIED = {"ok": False, "error": "ConnectionError: CQL error: Cannot achieve consistency level ALL"}
-
-
-@pytest.fixture
-def place(tmp_path):
-    return leased_ring(tmp_path / "ring")
-
-
-@pytest.fixture
-def ring(place):
-    return place[0]
-
-
-@pytest.fixture
-def lab(place):
-    return place[1]
-
-
-@pytest.fixture
-def run(ring, tmp_path):
-    made = Run(tmp_path / "scenario", ring, {"faults": [], "keyspace": "rp_test", "seed": 7})
-    yield made
-    made.close()
 
 
 def events(run):

@@ -12,9 +12,7 @@ from clusters.lab.wire import LabGone
 from clusters.ring.limits import Limit
 from scenarios import address_reuse, starts
 from scenarios.address_reuse import CANCELLED, held_back, observed, release
-from scenarios.run import Run
 from scenarios.starts import FRESH, StartWatch, restart, returns
-from tests.lease_fakes import leased_ring
 from tests.ring_fakes import agree
 
 ALARM = f"ERROR [main] CassandraDaemon - java.lang.RuntimeException: A node with address /10.200.1.31 {CANCELLED}."
@@ -22,30 +20,8 @@ LIMIT = Limit("start", 30.0, "10 + 20 s")
 
 
 @pytest.fixture
-def place(tmp_path):
-    return leased_ring(tmp_path / "ring")
-
-
-@pytest.fixture
-def ring(place):
-    return place[0]
-
-
-@pytest.fixture
-def lab(place):
-    return place[1]
-
-
-@pytest.fixture
 def host(ring):
     return ring.host("east-b-0")
-
-
-@pytest.fixture
-def run(ring, tmp_path):
-    made = Run(tmp_path / "scenario", ring, {"faults": [], "keyspace": "rp_test", "seed": 7})
-    yield made
-    made.close()
 
 
 def observations(run, name="observations.jsonl"):

@@ -1,0 +1,30 @@
+"""Fixtures of a run on a ring whose lab keeps its pods, rules and zones in dictionaries (tests/lease_fakes.py)."""
+
+from __future__ import annotations
+
+import pytest
+
+from scenarios.run import Run
+from tests.lease_fakes import leased_ring
+
+
+@pytest.fixture
+def place(tmp_path):
+    return leased_ring(tmp_path / "ring")
+
+
+@pytest.fixture
+def ring(place):
+    return place[0]
+
+
+@pytest.fixture
+def lab(place):
+    return place[1]
+
+
+@pytest.fixture
+def run(ring, tmp_path):
+    made = Run(tmp_path / "scenario", ring, {"faults": [], "keyspace": "rp_test", "seed": 7})
+    yield made
+    made.close()
