@@ -16,7 +16,7 @@ from scenarios.faults.pod import PodReschedule
 from scenarios.run import Run
 from scenarios.scenario import Checks, Tier, scenario
 from scenarios.settling import EXPECTED_ERRORS, agree_again, deliver_hints
-from scenarios.starts import BACK_OFF, FRESH, StartWatch
+from scenarios.starts import FRESH, StartWatch
 from scenarios.workloads.declared import LOCAL_QUORUM, Ledger, Probe, ProbeLane
 
 LANES = (ProbeLane("write", LOCAL_QUORUM, 10.0), ProbeLane("read", LOCAL_QUORUM, 10.0))
@@ -34,7 +34,7 @@ def address_reuse(run: Run, ring: Ring) -> Checks:
     The first host's pod moves away from the address and is held back; the second is given the address at once. Gossip
     still holds it for the first host, so the second host's start is cancelled with Cassandra's own message and the
     restart policy tries again. Once the first host is back elsewhere, and gossip has forgotten the address after its
-    quarantine (2 x ring delay), the same start succeeds, without help. No host ever answers under another identity.
+    quarantine, the same start succeeds, without help. No host ever answers under another identity.
     """
     home, away = ring.datacenters
     first, second = PodReschedule(home.hosts[0]), PodReschedule(home.hosts[1])
@@ -43,8 +43,8 @@ def address_reuse(run: Run, ring: Ring) -> Checks:
     limits = ring.limits
     again = Limit(
         "start after the quarantine",
-        limits.quarantine.seconds + limits.restart.seconds + 2 * BACK_OFF,
-        f"{limits.quarantine.formula} + back-off {BACK_OFF:g} s twice + {limits.restart.formula}",
+        limits.quarantine.seconds + limits.policy_restart.seconds,
+        f"{limits.quarantine.formula} + {limits.policy_restart.formula}",
     )
 
     with run.load(Ledger(), Probe(LANES)):

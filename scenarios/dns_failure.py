@@ -45,7 +45,7 @@ def dns_failure(run: Run, ring: Ring, mode: Mode) -> Checks:
     foreign = [host for host in seeds if host.spec.cluster != cluster.name]
     seed = next(host for host in seeds if host.spec.cluster == cluster.name)
     other = next(host for host in home.hosts if host not in seeds)
-    normal = ring.limits.restart
+    normal = ring.limits.policy_restart
     late = dropped_names_limit(cluster.spec.dns, len(foreign), normal.seconds) if mode == "dropped" else normal
     expected: list[Expected] = []
 

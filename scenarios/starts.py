@@ -12,8 +12,6 @@ from clusters.waiting import until
 from scenarios.checks import Expected
 from scenarios.run import Run
 
-BACK_OFF = 8.0
-"""The fourth restart of the `fast` timers profile: 1, 2, 4, 8 s (clusters.ring.formation.FAST_RESTART)."""
 FRESH = -1
 """The restart count before the first start of a new pod, which is not a restart."""
 
@@ -37,8 +35,7 @@ def restart(run: Run, host: Host, outcome: str, limit: Limit, when: str) -> Expe
 def returns(run: Run, host: Host) -> Expected:
     """The restart policy brings the host back by itself once names resolve; record that it joined."""
     subject = f"{host.spec.who} recovered by itself"
-    limit = run.ring.limits.restart
-    whole = Limit("self-recovery", limit.seconds + BACK_OFF, f"restart back-off {BACK_OFF:g} s + {limit.formula}")
+    whole = run.ring.limits.policy_restart
     watch = StartWatch(run.ring, host, None)
     seconds = run.wait_for(subject, lambda most: run.ring.timed(lambda: until(subject, watch, timeout=most)), whole)
     run.observe(

@@ -10,7 +10,10 @@ import pytest
 from clusters.catalog import named
 from clusters.ring.limits import Limits, dropped_names_limit, name_limit, ring_limits
 
-FAST, DEFAULT = Limits(ring_delay=5.0, settle=8.0), Limits(ring_delay=30.0, settle=8.0, phi=12)
+FAST, DEFAULT = (
+    Limits(ring_delay=5.0, settle=8.0),
+    Limits(ring_delay=30.0, settle=8.0, phi=12, quarantined=60.0, back_off=300.0),
+)
 NAMES = [name for name, kind in vars(Limits).items() if isinstance(kind, property)]
 DNS = named("stub-domains").clusters[0].dns
 
@@ -39,7 +42,7 @@ def test_the_formula_of_a_limit_gives_its_seconds(limits, name):
 
 
 def test_a_slower_ring_has_later_limits():
-    for name in ("conviction", "restart", "client_detection", "quarantine"):
+    for name in ("conviction", "restart", "client_detection", "quarantine", "policy_restart"):
         fast, slow = getattr(FAST, name), getattr(DEFAULT, name)
         assert slow.seconds > fast.seconds
         assert slow.formula != fast.formula
@@ -79,4 +82,6 @@ def test_the_timers_profile_decides(timers, delay, written):
     declared = topology.model_copy(update={"ring": topology.ring.model_copy(update={"timers": timers})})
 
     assert ring_limits(declared).ring_delay == delay
-    assert ring_limits(declared).hints_written.seconds == written  # write time-out 2 s and one flush
+    limits = ring_limits(declared)
+    assert limits.quarantined > limits.conviction.seconds  # else the first to forget an address learns it again
+    assert limits.hints_written.seconds == written  # write time-out 2 s and one flush

@@ -97,7 +97,10 @@ FORMATION_FLAGS: Final[tuple[str, ...]] = (
 """For a host's first start only; every later start is one as users do it."""
 
 _TIMERS: Final[dict[str, tuple[str, ...]]] = {
-    "fast": ("-Dcassandra.ring_delay_ms=5000",),  # StorageService.RING_DELAY_MILLIS: 30 s by default
+    "fast": (
+        "-Dcassandra.ring_delay_ms=5000",  # StorageService.RING_DELAY_MILLIS: 30 s by default
+        "-Dcassandra.gossip_quarantine_delay_ms=30000",  # Gossiper.QUARANTINE_DELAY; see limits.QUARANTINE
+    ),
     "default": (),
 }
 

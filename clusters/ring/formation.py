@@ -18,13 +18,13 @@ from clusters.ring.config import CQL_PORT, HostSpec, config_files, declare_hosts
 from clusters.ring.flags import FORMATION_FLAGS, MAIN_CLASS, archive_flags, jvm_flags, timer_flags
 from clusters.ring.host import Host
 from clusters.ring.java import find_java
-from clusters.ring.limits import ring_limits
+from clusters.ring.limits import MOST_BACK_OFF, ring_limits
 from clusters.ring.ring import Condition, Ring, bind_datacenters
 from clusters.topology import RingSpec, Topology
 from clusters.waiting import until
 
-FAST_RESTART = RestartPolicy(first=1.0, most=30.0)
-"""The `fast` timers profile shortens the kubelet's back-off ten times; reports say so."""
+FAST_RESTART = RestartPolicy(first=1.0, most=MOST_BACK_OFF["fast"])
+"""The `fast` timers profile shortens the kubelet's back-off; reports say so."""
 FORMED_SECONDS = 180.0
 """Six hosts on two busy cores form in 16-43 s (measured); four times the slowest."""
 

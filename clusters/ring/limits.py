@@ -19,6 +19,14 @@ WRITE_TIMEOUT = 2.0
 """write_request_timeout: Config.java; a hint is written for what did not answer by then."""
 RING_DELAY = {"fast": 5.0, "default": 30.0}
 """cassandra.ring_delay_ms by timers profile (clusters.ring.flags); 30 s is Cassandra's own."""
+QUARANTINE = {"fast": 30.0, "default": 60.0}
+"""cassandra.gossip_quarantine_delay_ms by timers profile: how long a host ignores gossip about an address that it has
+forgotten. Cassandra's own is twice the ring delay. Hosts forget a released address at different times, up to a
+conviction (23.4 s at phi 8) apart; with a shorter quarantine the first to forget learns it again from the last, and it
+comes back into everybody's peers (measured with 10 s: docs/findings.md 12)."""
+MOST_BACK_OFF = {"fast": 8.0, "default": 300.0}
+"""The longest pause before a restart by timers profile (clusters.ring.formation): a few restarts of a pod reach it, and
+how many there were before on the same ring must not decide a verdict. 300 s is the kubelet's MaxContainerBackOff."""
 HINTS_FLUSH = {"fast": 1.0, "default": 10.0}
 """hints_flush_period by timers profile: `fast` sets it (clusters.ring.config), 10 s is Cassandra's own."""
 GOSSIP_ROUNDS = 5
@@ -55,6 +63,8 @@ class Limits:
     ring_delay: float
     settle: float
     phi: float = PHI
+    quarantined: float = QUARANTINE["fast"]
+    back_off: float = MOST_BACK_OFF["fast"]
     hints_flush: float = HINTS_FLUSH["fast"]
 
     @property
@@ -90,8 +100,17 @@ class Limits:
 
     @property
     def quarantine(self) -> Limit:
-        """How long a released address is remembered by gossip."""
-        return Limit("quarantine", 2 * self.ring_delay, f"2 x ring delay {self.ring_delay:g} s")
+        """Every host has forgotten a released address: a fat client is removed when silent for half the quarantine."""
+        conviction = self.conviction.seconds
+        formula = f"conviction {conviction:.1f} s + gossip quarantine {self.quarantined:g} s / 2"
+        return Limit("forgotten address", conviction + self.quarantined / 2, formula)
+
+    @property
+    def policy_restart(self) -> Limit:
+        """A host that ended serves again by its restart policy, however often it was restarted before."""
+        limit = self.restart
+        formula = f"restart back-off <= {self.back_off:g} s + {limit.formula}"
+        return Limit("restart by the policy", self.back_off + limit.seconds, formula)
 
     @property
     def hints_written(self) -> Limit:
@@ -123,7 +142,13 @@ def ring_limits(topology: Topology) -> Limits:
     """The limits that follow from a topology's timers profile."""
     assert topology.ring is not None
     timers = topology.ring.timers
-    return Limits(RING_DELAY[timers], GOSSIP_SETTLE, hints_flush=HINTS_FLUSH[timers])
+    return Limits(
+        RING_DELAY[timers],
+        GOSSIP_SETTLE,
+        quarantined=QUARANTINE[timers],
+        back_off=MOST_BACK_OFF[timers],
+        hints_flush=HINTS_FLUSH[timers],
+    )
 
 
 def name_limit(dns: DnsSpec) -> Limit:

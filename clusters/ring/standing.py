@@ -16,7 +16,7 @@ from clusters.journal import Journal
 from clusters.lab.provider import Lab, LabHandle, start_keeper
 from clusters.lab.wire import LabError, LabGone, abstract
 from clusters.ring.formation import FORMED_SECONDS, form
-from clusters.ring.ring import Ring
+from clusters.ring.ring import Condition, Ring
 from clusters.topology import Topology
 from clusters.waiting import until
 
@@ -129,7 +129,9 @@ class StandingRing:
                     return f"{place}: {now} instead of {formed} as it was formed"
             ring.await_agreement(CLEAN_SECONDS)
             ring.await_hints_drained(ring.limits.hints.seconds)
-            return self._stale_gossip(ring) or self._too_many_tables(ring)
+            until("released addresses are forgotten", Condition(lambda: self._stale_gossip(ring)),
+                  timeout=ring.limits.quarantine.seconds, every=0.5)  # fmt: skip
+            return self._too_many_tables(ring)
         except (WaitTimeout, LabError, LabGone, OSError) as error:
             return str(error)
 
