@@ -71,7 +71,9 @@ def reschedule(run: Run, ring: Ring) -> Checks:
         session_recovers(home.name, since, limits.client_detection.seconds, workload="ledger"),
         session_recovers(away.name, since, limits.client_detection.seconds, workload="ledger"),
         no_lost_writes(),
-        replicas_converged(exempt_before=[fault, "recovered"], exempt_seconds=run.seconds_between(fault)),
+        replicas_converged(
+            exempt_before=[fault, "recovered"], exempt_seconds=run.seconds_between(fault) + limits.unsynced.seconds
+        ),
         monotonic_reads(),
         read_your_writes(),
         append_log(),

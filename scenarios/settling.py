@@ -13,6 +13,7 @@ from scenarios.checks import (
     read_your_writes,
     replicas_converged,
 )
+from scenarios.record import Moment
 from scenarios.run import Run
 from scenarios.scenario import Checks
 
@@ -55,11 +56,14 @@ def deliver_hints(run: Run) -> None:
     run.wait_for("hints delivered", run.ring.await_hints_drained, limits.hints, timer=True)
 
 
-def data_is_kept() -> Checks:
-    """What must hold of the data after every fault that is shorter than the hint window: all the sound checks."""
+def data_is_kept(killed: Moment | None = None, unsynced: float = 0.0) -> Checks:
+    """What must hold of the data after every fault that is shorter than the hint window: all the sound checks.
+
+    What was acknowledged in the `unsynced` seconds before hosts were `killed` may be missing on those replicas alone.
+    """
     return [
         no_lost_writes(),
-        replicas_converged(),
+        replicas_converged(exempt_before=killed, exempt_seconds=unsynced) if unsynced else replicas_converged(),
         monotonic_reads(),
         read_your_writes(),
         append_log(),

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from clusters.ring.config import SYNC_PERIOD_S
 from clusters.topology import DnsSpec, Topology
 
 GOSSIP_INTERVAL = 1.0
@@ -27,6 +28,8 @@ comes back into everybody's peers (measured with 10 s: docs/findings.md 12)."""
 MOST_BACK_OFF = {"fast": 8.0, "default": 300.0}
 """The longest pause before a restart by timers profile (clusters.ring.formation): a few restarts of a pod reach it, and
 how many there were before on the same ring must not decide a verdict. 300 s is the kubelet's MaxContainerBackOff."""
+SYNC_BLOCK = 1.5
+"""periodic_commitlog_sync_lag_block: with a sync that is later than 1.5 periods, writes wait (DatabaseDescriptor)."""
 HINTS_FLUSH = {"fast": 1.0, "default": 10.0}
 """hints_flush_period by timers profile: `fast` sets it (clusters.ring.config), 10 s is Cassandra's own."""
 GOSSIP_ROUNDS = 5
@@ -66,6 +69,7 @@ class Limits:
     quarantined: float = QUARANTINE["fast"]
     back_off: float = MOST_BACK_OFF["fast"]
     hints_flush: float = HINTS_FLUSH["fast"]
+    sync_period: float = 0.0
 
     @property
     def conviction(self) -> Limit:
@@ -113,6 +117,14 @@ class Limits:
         return Limit("restart by the policy", self.back_off + limit.seconds, formula)
 
     @property
+    def unsynced(self) -> Limit:
+        """How old an acknowledged write may be that a kill takes from one replica; 0 when writes wait for the disk."""
+        if not self.sync_period:
+            return Limit("unsynced", 0.0, "0 s: commitlog_sync group acknowledges after the sync")
+        seconds = self.sync_period * SYNC_BLOCK
+        return Limit("unsynced", seconds, f"commitlog_sync_period {self.sync_period:g} s x {SYNC_BLOCK:g}")
+
+    @property
     def hints_written(self) -> Limit:
         """Every hint for a write that was answered is in a file."""
         seconds = WRITE_TIMEOUT + self.hints_flush
@@ -148,6 +160,7 @@ def ring_limits(topology: Topology) -> Limits:
         quarantined=QUARANTINE[timers],
         back_off=MOST_BACK_OFF[timers],
         hints_flush=HINTS_FLUSH[timers],
+        sync_period=SYNC_PERIOD_S if topology.ring.commitlog == "periodic" else 0.0,
     )
 
 
