@@ -43,8 +43,9 @@ def address_reuse(run: Run, ring: Ring) -> Checks:
     limits = ring.limits
     again = Limit(
         "start after the quarantine",
-        limits.quarantine.seconds + limits.policy_restart.seconds,
-        f"{limits.quarantine.formula} + {limits.policy_restart.formula}",
+        limits.restart.seconds + 2 * limits.quarantine.seconds + limits.policy_restart.seconds,
+        f"return of the other {limits.restart.seconds:g} s + twice {limits.quarantine.seconds:g} s "
+        f"({limits.quarantine.formula}) + {limits.policy_restart.formula}",
     )
 
     with run.load(Ledger(), Probe(LANES)):
