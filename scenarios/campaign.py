@@ -25,6 +25,7 @@ from clusters.ring.java import find_java
 from clusters.ring.ring import Ring
 from clusters.ring.standing import StandingRing
 from clusters.topology import Topology
+from clusters.turns import machine_turn
 from scenarios.checks import completed
 from scenarios.conduct import conduct, conduct_without_ring, scenario_id, write_checks
 from scenarios.history import JsonLines
@@ -80,20 +81,24 @@ class Campaign:
             raise UsageError(f"{identity} was conducted in this run already; the same again needs a run of its own")
         self.sources[named(item.topology).name] = item.topology
         ring = self._ring(named(item.topology)) if scenario.needs_ring else None
-        started = time.monotonic()
-        self.tell("scenario", id=identity, **_named(scenario, item), state="begin")
-        try:
-            verdict = self._conduct(scenario, item, ring, place)
-        except LabGone as error:
-            self.tell("warning", text=f"the lab ended under {identity}: {error}")
-            self._end_standing()
-            verdict = judge_scenario(place)
-        seconds = round(time.monotonic() - started, 1)
+        with machine_turn(lambda text: self.tell("step", topology=item.topology, text=text)):
+            started = time.monotonic()
+            self.tell("scenario", id=identity, **_named(scenario, item), state="begin")
+            verdict = self._conducted(scenario, item, ring, place)
+            seconds = round(time.monotonic() - started, 1)
         ended = {"verdict": verdict.verdict.value, "explain": verdict.explain, "seconds": seconds}
         self.tell("scenario", id=identity, **_named(scenario, item), state="end", **ended)
         if ring is not None and self._standing is not None and self._held is None:
             write_ring(self._standing, ring)
         return verdict
+
+    def _conducted(self, scenario: Scenario, item: Item, ring: Ring | None, place: Path) -> ScenarioVerdict:
+        try:
+            return self._conduct(scenario, item, ring, place)
+        except LabGone as error:
+            self.tell("warning", text=f"the lab ended under {place.name}: {error}")
+            self._end_standing()
+            return judge_scenario(place)
 
     def _conduct(self, scenario: Scenario, item: Item, ring: Ring | None, place: Path) -> ScenarioVerdict:
         if ring is None:

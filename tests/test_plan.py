@@ -366,8 +366,10 @@ def test_a_forward_to_an_announced_service_is_routed():
 
 
 EXPECTED = {
+    "cassandra-41": ([], []),
     "isolated-apps": ([], ["RP-PLAN-100", *["RP-PLAN-101"] * 4, "RP-PLAN-102", "RP-PLAN-103"]),
     "overlap": (["RP-PLAN-001", "RP-PLAN-003"], []),
+    "periodic": ([], []),
     "reference": ([], []),
     "service-forward-loop": (["RP-PLAN-005", "RP-PLAN-005"], ["RP-PLAN-100"]),
     "vxlan": ([], ["RP-PLAN-204"]),

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from clusters import turns
 from clusters.errors import WaitTimeout
 from clusters.lab.wire import LabGone
 from clusters.network import Route, Rule
 from clusters.ring import standing
-from clusters.ring.standing import HEAP_TABLES, SLOT, StandingRing, start_slot
+from clusters.ring.standing import HEAP_TABLES, StandingRing
 from tests.ring_fakes import agree, fake_ring
 
 ROOT = Path(__file__).parents[1]
@@ -276,70 +275,9 @@ def test_a_formation_that_fails_leaves_nothing_and_can_be_tried_again(stands, mo
     stands._ring = None
     monkeypatch.setattr(standing, "start_keeper", lambda *_: Handle())
     monkeypatch.setattr(standing, "Lab", Made)
-    monkeypatch.setattr(standing, "SLOT", f"test-slot-{id(stands)}")
+    monkeypatch.setattr(turns, "NAMES", f"test-turn-{id(stands)}")
     for _ in range(2):
         with pytest.raises(OSError, match="no room"):
             stands.ring()
 
     assert ended == ["lease", "keeper"] * 2
-
-
-# the start slot
-
-HOLD = """
-import sys
-from clusters.ring import standing
-standing.SLOT = sys.argv[1]
-with standing.start_slot(lambda text: print("waits", flush=True)):
-    print("holds", flush=True)
-    sys.stdin.readline()
-"""
-
-
-def holder(slot):
-    return subprocess.Popen(
-        [sys.executable, "-c", HOLD, slot], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
-    )
-
-
-def finish(process):
-    process.stdin.close()
-    process.stdout.close()
-    process.wait(20)
-
-
-def test_start_ups_take_turns_between_processes():
-    slot = f"test-slot-{id(object())}"
-    first = holder(slot)
-    assert first.stdout.readline() == "holds\n"
-    second = holder(slot)
-    try:
-        assert second.stdout.readline() == "waits\n"
-        first.stdin.write("\n")
-        first.stdin.flush()
-        assert second.stdout.readline() == "holds\n"
-    finally:
-        finish(first)
-        finish(second)
-
-
-def test_the_slot_of_a_killed_process_is_free_at_once():
-    slot = f"test-slot-{id(object())}"
-    first = holder(slot)
-    assert first.stdout.readline() == "holds\n"
-    first.kill()
-    first.wait(20)
-    second = holder(slot)
-    assert second.stdout.readline() == "holds\n"
-    finish(first)
-    finish(second)
-
-
-def test_the_slot_is_given_back_when_the_block_fails(monkeypatch):
-    monkeypatch.setattr(standing, "SLOT", f"test-{SLOT}-{id(object())}")
-    told = []
-    for _ in range(2):
-        with pytest.raises(OSError, match="inside"), start_slot(told.append):
-            raise OSError("inside")
-
-    assert told == []

@@ -121,7 +121,7 @@ class Limits:
     def unsynced(self) -> Limit:
         """How old an acknowledged write may be that a kill takes from one replica; 0 when writes wait for the disk."""
         if not self.sync_period:
-            return Limit("unsynced", 0.0, "0 s: commitlog_sync group acknowledges after the sync")
+            return Limit("unsynced", 0.0, "0 s (commitlog_sync group acknowledges after the sync)")
         seconds = self.sync_period * SYNC_BLOCK
         return Limit("unsynced", seconds, f"commitlog_sync_period {self.sync_period:g} s x {SYNC_BLOCK:g}")
 

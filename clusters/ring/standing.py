@@ -1,51 +1,26 @@
-"""A ring that stands: formed once per topology, lent to one scenario after another, rebuilt when found unclean.
-
-Start-ups of a machine take turns: a slot, held while a ring forms, is a name in the abstract socket namespace, so it
-is free the moment its holder is gone.
-"""
+"""A ring that stands: formed once per topology, lent to one scenario after another, rebuilt when found unclean."""
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from clusters.errors import WaitTimeout
 from clusters.journal import Journal
 from clusters.lab.provider import Lab, LabHandle, start_keeper
-from clusters.lab.wire import LabError, LabGone, abstract
-from clusters.ring.formation import FORMED_SECONDS, form
+from clusters.lab.wire import LabError, LabGone
+from clusters.ring.formation import form
 from clusters.ring.ring import Condition, Ring
 from clusters.topology import Topology
+from clusters.turns import machine_turn
 from clusters.waiting import until
 
 Step = Callable[[str], None]
 CLEAN_SECONDS = 30.0
 """A ring that a scenario left agrees at once; this covers gossip rounds that are still under way."""
-SLOT = "start-slot"
 HEAP_TABLES = 150
 """Tables above which a 192 MB host is rebuilt: each table costs about 1 MB of heap (Cassandra's own warning at 150,
 table_count_warn_threshold), four per scenario."""
-
-
-@contextmanager
-def start_slot(step: Step) -> Iterator[None]:
-    """Held by one process of the machine at a time; waits for as long as a formation may take."""
-    slot = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-
-    def take() -> bool:
-        try:
-            slot.bind(abstract(SLOT))
-        except OSError:
-            return False
-        return True
-
-    with slot:
-        if not take():
-            step("another ring is forming on this machine; waiting for the start slot")
-            until("the start slot", take, timeout=2 * FORMED_SECONDS, every=0.5)
-        yield
 
 
 def snapshot(ring: Ring) -> dict[str, list[str]]:
@@ -108,7 +83,7 @@ class StandingRing:
 
     def _form(self) -> Ring:
         try:
-            with start_slot(self.step):
+            with machine_turn(self.step):
                 lab = self.lab()
                 self.step(f"clusters of {self.topology.name} are up")
                 self._ring = form(lab, self._place(), f"rp-{self.run_id}-{self.topology.name}", self.step)

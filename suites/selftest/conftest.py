@@ -3,6 +3,7 @@
 import pytest
 
 from clusters.catalog import named
+from clusters.turns import machine_turn
 from scenarios.conduct import conduct
 from scenarios.controls import tampered
 from scenarios.judge import judge_scenario
@@ -23,17 +24,9 @@ class Bench:
         if key not in self._done:
             ring = self._campaign.form(named(STUB)).ring()
             folder = self._campaign.folder / "controls" / f"{scenario}-{variant}"
-            self._done[key] = (
-                folder,
-                conduct(
-                    named_scenario(scenario),
-                    variant,
-                    ring,
-                    folder,
-                    seed=self._campaign.seed,
-                    tell=lambda _what, _facts: None,
-                ),
-            )
+            with machine_turn(lambda _text: None):
+                verdict = conduct(named_scenario(scenario), variant, ring, folder, seed=self._campaign.seed)
+            self._done[key] = (folder, verdict)
         return self._done[key]
 
     def run(self, control):
