@@ -130,6 +130,7 @@ def _system(folder: Path, record: Record) -> tuple[tuple[CheckResult, ...], Reas
         results = excused(results, record)
     except BundleError as error:
         return results, Reasoned(Verdict.UNKNOWN, str(error))
+    results = tuple(sorted(results, key=_symptom))
     verdict = merge(result.verdict for result in results)
     decisive = [result for result in results if result.verdict is verdict]
     if not results:
@@ -138,6 +139,11 @@ def _system(folder: Path, record: Record) -> tuple[tuple[CheckResult, ...], Reas
         return results, Reasoned(verdict, f"all {len(results)} checks are valid")
     more = f" (and {len(decisive) - 1} more)" if len(decisive) > 1 else ""
     return results, Reasoned(verdict, f"{decisive[0].id}: {decisive[0].explain}{more}")
+
+
+def _symptom(result: CheckResult) -> bool:
+    """False for what explains the rest: a host that died by itself is told before what nobody got from it."""
+    return not any(finding.anomaly == "host-died" for finding in result.findings)
 
 
 def _placeless(result: CheckResult, folder: Path) -> CheckResult:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,10 @@ HOLD = 4.0
 8 or more of the rarest lane (2 per s)."""
 
 Tell = Callable[[str, dict[str, Any]], None]
+
+STAMPED = re.compile(r"[A-Z]+ +\d{4}-\d\d-\d\dT")
+LAST_LINES, LINE_SHOWN = 4, 200
+"""Lines of a dead host's log in its verdict, and characters of each: enough to see what it was at; the log has all."""
 
 
 class Notebook:
@@ -237,9 +243,13 @@ class Run(Notebook):
         for change in observers.copy_pod_changes(self.ring, self.started, self.observations):
             if change["state"] == "waiting" and change["pod"] not in self.expected_exits:
                 self.observe("log_line", "lab", pod=change["pod"], level="DEATH", reason="died",
-                             text=f"{change['reason']}: {self._last_words(change['pod'])}")  # fmt: skip
+                             text=f"{change['reason']}: {self._last_words(change['pod'], change['t'])}")  # fmt: skip
 
-    def _last_words(self, pod: str) -> str:
+    def _last_words(self, pod: str, died: int) -> str:
+        """The last lines that the host logged before it died; it may have started again and logged more since."""
         log = self.ring.folder / "hosts" / pod / "system.log"
-        lines = log.read_text(errors="replace").splitlines()[-4:] if log.exists() else []
-        return " | ".join(lines)[-600:]
+        wall = time.time() - (time.monotonic_ns() - died) / SECOND
+        stamp = datetime.fromtimestamp(wall).strftime("%Y-%m-%dT%H:%M:%S,%f")  # noqa: DTZ006  a log has local time
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        before = [line for line in lines if STAMPED.match(line) and line.split()[1] <= stamp]
+        return " | ".join(line[:LINE_SHOWN] for line in before[-LAST_LINES:]) or "it logged nothing before"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from clusters.errors import BundleError
-from scenarios.checks import append_log, monotonic_reads, nested, no_lost_writes, refused, served
+from scenarios.checks import append_log, monotonic_reads, nested, no_host_died, no_lost_writes, refused, served
 from scenarios.judge import judge_any, judge_run, judge_scenario
 from scenarios.verdict import Verdict
 from tests.records import HOSTS, Story, write_lines
@@ -129,6 +129,17 @@ def test_an_invalid_check_decides_and_is_quoted(tmp_path):
 
     assert (verdict.verdict, verdict.evidence.verdict) == ("invalid", "valid")
     assert verdict.explain.startswith("refused QUORUM in F1: west-probe-0")
+
+
+def test_a_host_that_died_is_told_before_what_nobody_got_from_it(tmp_path):
+    story = healthy()
+    story.op("west-probe-0", "probe write", (13, 14), cl="QUORUM")
+    story.see("log_line", 13, by="lab", pod="east-b-0", level="DEATH", reason="died", text="exit 137: last words")
+
+    verdict = judge_scenario(story.write(tmp_path / "s", [*CHECKS, no_host_died()]))
+
+    assert verdict.checks[0].check == "no_host_died"
+    assert verdict.explain.startswith("no host died by itself: east-b-0 died by itself; its last lines: exit 137: last")
 
 
 @pytest.mark.parametrize(("checks", "verdict"), [([], "vacuous"), ([monotonic_reads()], "vacuous")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -375,7 +376,10 @@ def died(name, **changed):
 def test_a_host_that_died_by_itself_is_told_with_its_last_words(ring, folder):
     log = ring.folder / "hosts" / "east-a-0" / "system.log"
     log.parent.mkdir(parents=True)
-    log.write_text("INFO  fine\nERROR out of memory\n")
+    now = datetime.now().astimezone()
+    stamps = [(now + timedelta(seconds=away)).strftime("%Y-%m-%dT%H:%M:%S,%f")[:-3] for away in (-9, -8, 3600)]
+    words = ["INFO  {} fine", "ERROR {} out of memory " + "x" * 500, "INFO  {} started again"]
+    log.write_text("".join(word.format(stamp) + "\n" for word, stamp in zip(words, stamps, strict=True)) + "a trace\n")
 
     def body(run):
         run.expected_exits.add("east-b-0")
@@ -389,7 +393,9 @@ def test_a_host_that_died_by_itself_is_told_with_its_last_words(ring, folder):
     deaths = [record for record in seen if record["kind"] == "log_line"]
 
     assert [(death["pod"], death["level"]) for death in deaths] == [("east-a-0", "DEATH")]
-    assert "ERROR out of memory" in deaths[0]["text"]
+    assert "out of memory" in deaths[0]["text"]
+    assert "started again" not in deaths[0]["text"]  # the log of the next start is no last word
+    assert len(deaths[0]["text"]) < 400
     assert [record["pod"] for record in seen if record["kind"] == "pod"] == ["east-a-0", "east-b-0", "east-c-0"]
 
 

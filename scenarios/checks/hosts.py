@@ -13,6 +13,8 @@ NEVER_UNASKED = frozenset(("split-ring",))
 """Outcomes that are a finding whenever they were seen and not expected, even if another one followed."""
 
 _LAST_LINES = 5
+_SHOWN = 900
+"""Characters of each: a death comes with four lines of 200, an alarm with one that may be very long."""
 
 
 class Expected(TypedDict, total=False):
@@ -116,5 +118,5 @@ def _trouble(line: Mapping[str, Any]) -> str | None:
 
 def _told(anomaly: str, line: Mapping[str, Any], before: Sequence[str]) -> str:
     if anomaly == "host-died":
-        return f"{line['pod']} died by itself; its last lines: {' | '.join(before)}"
+        return f"{line['pod']} died by itself; its last lines: {' | '.join(text[:_SHOWN] for text in before)}"
     return f"{line['pod']} logged: {line['text']}"
