@@ -32,11 +32,15 @@ def render(console: Console) -> None:
         profiles.add_row(Text(f"{profile.name} v{profile.version}", "bold"), str(len(profile.items)), profile.purpose)
     labs = _table("Labs that are up", "name", "topology", "for another")
     for entry in standing():
-        left = f"{(entry.expires - time.time()) / 60:.0f} min" if entry.ready else "coming up"
+        left = _left(entry.expires - time.time()) if entry.ready else "coming up"
         labs.add_row(Text(entry.name, "bold"), entry.topology, left)
     for table in (scenarios, topologies, profiles, *((labs,) if labs.row_count else ())):
         console.print(table)
         console.print()
+
+
+def _left(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{max(seconds, 0):.0f} s"
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -72,7 +72,8 @@ def run(order: Order, console: Console) -> int:
         raise
     book.end(exit_code=code, **({"interrupted": True} if code == INTERRUPTED else {}))
     remove_scratch(folder)
-    verdict = report(folder, console)
+    # whoever keeps a ring has had the report before it was held
+    verdict = judge_run(folder) if order.keep is not None and code == 0 else report(folder, console)
     return worst(code, exit_code(verdict))
 
 
@@ -102,9 +103,9 @@ def _conduct(order: Order, items: list[Item], folder: Path, seed: int, console: 
             with Campaign(folder, seed, screen.tell, held) as campaign:
                 with screen:
                     _all(campaign, items)
-                if order.keep is not None and campaign.standing is not None:
-                    name = campaign.standing.topology.name
-                    order.keep(campaign.standing, campaign.sources.get(name, name), console)
+                if order.keep is not None:
+                    report(folder, console)
+                    _keep(order.keep, campaign, console)
     except KeyboardInterrupt:
         console.print("interrupted: faults are healed, the ring is stopped, what was recorded is judged")
         return INTERRUPTED
@@ -112,6 +113,14 @@ def _conduct(order: Order, items: list[Item], folder: Path, seed: int, console: 
         console.print(Text(f"ringproof: {error}", style="red"), soft_wrap=True)
         return error.exit_code
     return 0
+
+
+def _keep(keep: Keep, campaign: Campaign, console: Console) -> None:
+    """Hold the last ring until Ctrl-C, which is its regular end and changes no exit code."""
+    if campaign.standing is not None:
+        name = campaign.standing.topology.name
+        with suppress(KeyboardInterrupt):
+            keep(campaign.standing, campaign.sources.get(name, name), console)
 
 
 def _all(campaign: Campaign, items: Sequence[Item]) -> None:

@@ -88,6 +88,23 @@ def test_an_interruption_closes_the_ring_and_leaves_a_readable_bundle(conducted,
     assert "interrupted" in out.export_text()
 
 
+@pytest.mark.parametrize(("outcome", "code"), [("valid", 0), ("invalid", 1)])
+def test_a_kept_ring_is_held_after_the_report_and_its_end_changes_nothing(tmp_path, out, made_up, outcome, code):  # noqa: F811
+    made_up["baseline"] = outcome
+    held = []
+
+    def keep(standing, place, console):
+        held.append((place, "report.html" in out.export_text(clear=False), list(MadeUpStanding.happened)))
+        raise KeyboardInterrupt
+
+    order = Order(Selection("smoke"), 7, tmp_path / "runs", check=lambda: None, keep=keep)
+
+    assert run(order, out) == code
+    assert held == [("stub-domains", True, ["formed stub-domains"])]
+    assert MadeUpStanding.happened == ["formed stub-domains", "closed stub-domains"]
+    assert out.export_text().count("report.html") == 1
+
+
 def test_what_was_not_conducted_is_never_missed(conducted, made_up):  # noqa: F811
     MadeUpStanding.refuses = {"shared-suffix"}
 
