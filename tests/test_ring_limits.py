@@ -83,5 +83,8 @@ def test_the_timers_profile_decides(timers, delay, written):
 
     assert ring_limits(declared).ring_delay == delay
     limits = ring_limits(declared)
-    assert limits.quarantined >= 30  # half of it is more than a pod needs to come back
     assert limits.hints_written.seconds == written  # write time-out 2 s and one flush
+
+
+def test_the_fast_quarantine_outlasts_a_return():
+    assert FAST.quarantined / 2 > FAST.restart.seconds  # else the first to forget an address learns it again

@@ -99,7 +99,7 @@ FORMATION_FLAGS: Final[tuple[str, ...]] = (
 _TIMERS: Final[dict[str, tuple[str, ...]]] = {
     "fast": (
         "-Dcassandra.ring_delay_ms=5000",  # StorageService.RING_DELAY_MILLIS: 30 s by default
-        "-Dcassandra.gossip_quarantine_delay_ms=30000",  # Gossiper.QUARANTINE_DELAY; see limits.QUARANTINE
+        "-Dcassandra.gossip_quarantine_delay_ms=70000",  # Gossiper.QUARANTINE_DELAY; see limits.QUARANTINE
     ),
     "default": (),
 }
