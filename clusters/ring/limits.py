@@ -22,10 +22,10 @@ RING_DELAY = {"fast": 5.0, "default": 30.0}
 """cassandra.ring_delay_ms by timers profile (clusters.ring.flags); 30 s is Cassandra's own."""
 QUARANTINE = {"fast": 70.0, "default": 60.0}
 """cassandra.gossip_quarantine_delay_ms by timers profile: how long a host ignores gossip about an address that it has
-forgotten. Cassandra's own is twice the ring delay. Half of it is the silence after which a host may forget an address at
-once, before the others have: if a pod comes back later than that, the first to forget learns the address again from the
-last, and it returns into everybody's peers (seen with 10 s and with 30 s: docs/findings.md 12). Half of 70 s is above the
-limit of a restart (33 s)."""
+forgotten. Cassandra's own is twice the ring delay. Half of it is the silence after which a host may forget an address
+at once, before the others have: if a pod comes back later than that, the first to forget learns the address again from
+the last, and it returns into everybody's peers (seen with 10 s and with 30 s: docs/findings.md 12). Half of 70 s is
+above the limit of a restart (33 s)."""
 MOST_BACK_OFF = {"fast": 8.0, "default": 300.0}
 """The longest pause before a restart by timers profile (clusters.ring.formation): a few restarts of a pod reach it, and
 how many there were before on the same ring must not decide a verdict. 300 s is the kubelet's MaxContainerBackOff."""
@@ -106,7 +106,7 @@ class Limits:
     @property
     def quarantine(self) -> Limit:
         """Every host has forgotten a released address: it is quarantined when its host shows up at another one, and
-        removed when that is over. For as long again gossip about it is ignored (measured with 30 s: 31 s, then 31 s)."""
+        removed when that is over. For as long again gossip about it is ignored (measured: 31 s and 31 s with 30)."""
         seconds = self.quarantined + GOSSIP_ROUNDS * GOSSIP_INTERVAL
         formula = f"gossip quarantine {self.quarantined:g} s + {GOSSIP_ROUNDS} gossip rounds x {GOSSIP_INTERVAL:g} s"
         return Limit("forgotten address", seconds, formula)
