@@ -15,7 +15,7 @@ ROOMS := clusters scenarios reports fixtures ringproof suites tests bootstrap.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help venv run test bench sweep clean lint types layers unit lab lab-smoke judge format lock
+.PHONY: help venv run test bench sweep clean lint types layers unit lab lab-smoke controls judge mutants format lock
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do \
@@ -57,8 +57,15 @@ unit: $(READY) ## tests of the harness itself
 lab lab-smoke: $(READY) ## the short lab run alone
 	$(PY) -m pytest suites -m smoke -p no:cacheprovider $(ARGS)
 
+controls: $(READY) ## sabotaged runs, each of which must be found, and their honest twins (about 8 minutes)
+	$(PY) -m pytest suites/selftest -p no:cacheprovider $(ARGS)
+
 judge: $(READY) ## judge a bundle again (ARGS=runs/<id>)
 	$(BIN)ringproof judge $(ARGS)
+
+mutants: $(READY) ## mutation score of the checkers into docs/mutants.md (ARGS='--sample 0' for all; about 20 minutes)
+	@$(PY) -c "import cosmic_ray" 2>/dev/null || $(PY) -m pip install --quiet "cosmic-ray>=8.7,<9"
+	$(PY) -m tests.mutants --write $(ARGS)
 
 format: $(READY) ## rewrite the sources as `make lint` wants them
 	$(PY) -m ruff check --fix --quiet

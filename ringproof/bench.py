@@ -24,6 +24,7 @@ from clusters.fitness import require
 from clusters.ring.java import find_java
 from ringproof.bench_figures import Figure, Report, machine, shown
 from ringproof.bench_files import Deadline, judging, newest_run, overheads, planning
+from ringproof.bench_oracle import oracle
 from ringproof.bench_rings import rings
 from ringproof.running import INTERRUPTED, Order, interruptible, run
 from scenarios.profiles import STUB, Selection
@@ -102,6 +103,7 @@ def _parts(
     parts: list[tuple[str, Callable[[], list[Figure]]]] = [
         ("planning", lambda: planning(deadline, wanted.repeats)),
         ("judging and report", lambda: judging(deadline, wanted.repeats)),
+        ("oracle", lambda: oracle(deadline, wanted.repeats)),
     ]
     if not wanted.quick:
         parts.append(("rings", lambda: rings(wanted.topology, deadline, wanted.repeats, say)))

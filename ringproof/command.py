@@ -204,13 +204,25 @@ def fetch(version: Annotated[list[str] | None, typer.Argument(help="Cassandra ve
 
 @app.command()
 def judge(
-    bundle: Annotated[Path, typer.Argument(help="A run's folder, a scenario's folder, or a .tar.gz of either.")],
+    bundle: Annotated[
+        Path, typer.Argument(help="A run's folder, a scenario's folder, a .tar.gz of either, or with --model a file.")
+    ],
     as_json: Json = False,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Of a history in Jepsen's EDN or JSON: cas-register, register, set, counter, append."),
+    ] = None,
+    initial: Annotated[str | None, typer.Option(metavar="VALUE", help="What the object holds at first; nil.")] = None,
+    keyed: Annotated[bool, typer.Option("--keyed", help="Values are tuples [key value] of many objects.")] = False,
+    seconds: Annotated[
+        float | None, typer.Option(metavar="BUDGET", min=0, help="Of search, for registers; 60.")
+    ] = None,
 ) -> None:
-    """Judge a bundle again from its files."""
+    """Judge a bundle again from its files, or the history that another suite recorded."""
+    from ringproof.judging import Asked
     from ringproof.judging import judge as again
 
-    raise typer.Exit(again(bundle, console(), as_json=as_json))
+    raise typer.Exit(again(bundle, console(), Asked(model, initial, keyed, seconds), as_json=as_json))
 
 
 @app.command()

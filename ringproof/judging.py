@@ -1,12 +1,21 @@
-"""Bundles judged again, and their reports: nothing here touches anything that is alive."""
+"""Bundles judged again, and their reports; histories of others judged. Nothing here touches what is alive."""
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import sys
+import tarfile
 import webbrowser
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from clusters.errors import UsageError
@@ -14,14 +23,85 @@ from reports import summary
 from reports.junit import write_junit
 from reports.page import write_page
 from reports.summary import STYLES
-from scenarios.judge import judge_any
-from scenarios.runs import RUNS, exit_code
-from scenarios.verdict import RunVerdict, ScenarioVerdict, canonical
+from scenarios.checks.diagram import diagram
+from scenarios.judge import judge_any, judge_run, judge_safely, scenario_folders
+from scenarios.runs import RUNS, SYSTEM_BROKEN, UNDECIDED, exit_code
+from scenarios.verdict import CheckResult, RunVerdict, ScenarioVerdict, Verdict, canonical
+
+POOL_BYTES = 50_000_000
+"""History from which on other processes are worth their start, which takes 0.5 s (two interpreters with their imports):
+one core judges 47 MB/s of the bench's history, so that half of 50 MB saves about as much. Below it one core wins."""
+MOST_FINDINGS = 5
+"""Sentences of one check in a terminal; --json has all that are kept."""
+MOST_NAMES = 10
+_ARCHIVES = (".tar.gz", ".tgz")
 
 
-def judge(bundle: Path, console: Console, *, as_json: bool) -> int:
-    """Judge, write reports beside a run's verdict, print the table or the verdict itself, return the exit code."""
-    verdict = judge_any(bundle)
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked about the history file of somebody else; all None and False for a bundle."""
+
+    model: str | None = None
+    initial: str | None = None
+    keyed: bool = False
+    seconds: float | None = None
+
+
+def judge(path: Path, console: Console, asked: Asked | None = None, *, as_json: bool) -> int:
+    """Judge a bundle, or with a model a history file, print what was found, return the exit code.
+
+    UsageError when a bundle is asked about with a model, or a file without one.
+    """
+    asked = asked or Asked()
+    bundle = path.is_dir() or (path.is_file() and (path.name.endswith(_ARCHIVES) or tarfile.is_tarfile(path)))
+    if bundle and asked != Asked():
+        raise UsageError(f"{path} is a bundle, its checks are in it: judge it without --model and what goes with it")
+    if path.is_file() and not bundle and asked.model is None:
+        from scenarios.judging_models import MODELS
+
+        raise UsageError(f"{path} is one history: say of what, with --model {', '.join(MODELS)}")
+    return (
+        judge_bundle(path, console, as_json=as_json)
+        if asked.model is None
+        else judge_file(path, console, asked, as_json=as_json)
+    )
+
+
+def judge_file(path: Path, console: Console, asked: Asked, *, as_json: bool) -> int:
+    """Judge the history of one object against a model; 0 when valid, 1 when not, 10 when that is not known."""
+    from scenarios.importing import read_jepsen
+    from scenarios.importing.forms import read_atom
+    from scenarios.judging_models import judge_model
+
+    model = asked.model or ""
+    first = None if asked.initial is None else read_atom(asked.initial)
+    found = read_jepsen(path, model, keyed=asked.keyed, initial=first)
+    result = judge_model(found.operations, model, found.initial, asked.seconds)
+    names = {str(name).strip('"'): number for name, number in found.names.items()}
+    if as_json:
+        sys.stdout.buffer.write(canonical({**result.as_json(), "truncated": found.truncated, "names": names}))
+        sys.stdout.flush()
+    else:
+        _print(result, console)
+        if found.truncated is not None:
+            _say(
+                console, f"{path}:{found.truncated}: the file ends within this line or vector; judged is what is whole"
+            )
+        if names and result.findings:
+            told = ", ".join(f"{number} is {name}" for name, number in list(names.items())[:MOST_NAMES])
+            _say(console, f"values by number: {told}{', ..' if len(names) > MOST_NAMES else ''}")
+        _draw([result], console)
+    if result.verdict is Verdict.VALID:
+        return 0
+    return SYSTEM_BROKEN if result.verdict is Verdict.INVALID else UNDECIDED
+
+
+def judge_bundle(bundle: Path, console: Console, *, as_json: bool) -> int:
+    """Judge, write reports beside a run's verdict, print the table or the verdict itself, return the exit code.
+
+    For each broken check the first counterexample is drawn below.
+    """
+    verdict = judge_folders(bundle) if _is_run(bundle) else judge_any(bundle)
     is_run = isinstance(verdict, RunVerdict)
     if is_run and bundle.is_dir():
         write_junit(bundle)
@@ -29,11 +109,44 @@ def judge(bundle: Path, console: Console, *, as_json: bool) -> int:
     if as_json:
         sys.stdout.buffer.write(canonical(verdict.as_json()))
         sys.stdout.flush()
-    elif is_run and bundle.is_dir():
-        summary.render(bundle, console)
     else:
-        render(verdict, console)
+        if is_run and bundle.is_dir():
+            summary.render(bundle, console)
+        else:
+            render(verdict, console)
+        for scenario in verdict.scenarios.values() if isinstance(verdict, RunVerdict) else [verdict]:
+            _draw(scenario.checks, console, scenario)
     return exit_code(verdict if isinstance(verdict, RunVerdict) else alone(verdict))
+
+
+def judge_folders(run: Path, pool_bytes: int = POOL_BYTES) -> RunVerdict:
+    """As `judge_run`, to the byte, with a bar on a terminal and on all cores from `pool_bytes` of history on."""
+    folders = scenario_folders(run)
+    columns = (TextColumn("judging"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    screen = Console(stderr=True)
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
+        task = bar.add_task("", total=len(folders))
+        with _each(folders, pool_bytes) as verdicts:
+            return judge_run(run, lambda _folders: bar.track(verdicts, task_id=task))
+
+
+@contextmanager
+def _each(folders: Sequence[Path], pool_bytes: int) -> Iterator[Iterator[ScenarioVerdict]]:
+    """The verdict of each folder, in their order."""
+    jobs = min(len(os.sched_getaffinity(0)), len(folders))
+    if jobs < 2 or _history_bytes(folders) < pool_bytes:
+        yield map(judge_safely, folders)
+        return
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        yield pool.map(judge_safely, folders)
+
+
+def _history_bytes(folders: Sequence[Path]) -> int:
+    return sum(path.stat().st_size for folder in folders for path in folder.rglob("history/*.jsonl"))
+
+
+def _is_run(bundle: Path) -> bool:
+    return (bundle / "scenarios").is_dir() and not (bundle / "scenario.json").is_file()
 
 
 def alone(verdict: ScenarioVerdict) -> RunVerdict:
@@ -48,6 +161,31 @@ def render(verdict: ScenarioVerdict | RunVerdict, console: Console) -> None:
     console.print(Text(f"{told['verdict']}: {told.get('explain') or told.get('id') or 'run'}", STYLES[told["verdict"]]))
     for row in told.get("checks") or told.get("scenarios") or ():
         console.print(Text.assemble((f"{row['verdict']:8}", STYLES[row["verdict"]]), f" {row['id']}: {row['explain']}"))
+
+
+def _print(result: CheckResult, console: Console) -> None:
+    console.print(Text(f"{result.verdict.value}: {result.id}", STYLES[result.verdict.value]), soft_wrap=True)
+    _say(console, result.explain)
+    counts: dict[str, Any] = dict(result.counts)
+    if counts:
+        _say(console, ", ".join(f"{name} {number}" for name, number in counts.items()))
+    for finding in result.findings[:MOST_FINDINGS] if len(result.findings) > 1 else ():
+        _say(console, f"- {finding.anomaly}: {finding.detail}")
+
+
+def _draw(results: Sequence[CheckResult], console: Console, scenario: ScenarioVerdict | None = None) -> None:
+    """The first counterexample of each broken check."""
+    for result in results:
+        first = next((finding for finding in result.findings if finding.operations), None)
+        if result.verdict is Verdict.INVALID and first is not None:
+            where = "" if scenario is None else f"{scenario.facts.get('id')}, {result.id}: "
+            console.print()
+            _say(console, f"{where}{first.anomaly}: {first.detail}")
+            _say(console, diagram(first.operations, scenario.windows if scenario else ()))
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(Text(text), soft_wrap=True)
 
 
 def newest(runs: Path = RUNS) -> Path:

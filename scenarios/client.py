@@ -1,7 +1,8 @@
 """The workload client: `python -m scenarios.client SPEC.json`, one process per datacenter.
 
 It reads one JSON command per line on stdin and prints one JSON event per line on stdout; it leaves when stdin
-closes, on `quit`, and on SIGTERM or SIGINT, with its history closed. What it says elsewhere goes to stderr.
+closes, on `quit`, and on SIGTERM or SIGINT, with its history closed. What it says elsewhere goes to stderr. What
+`triples` answers also stands beside its history after `stop`, after `final` and in the end.
 
     {"do": "schema", "replication": {"east": 3, "west": 3}}  ->  {"event": "schema", ...}
     {"do": "warm", "times": 3, "deadline": 30}  ->  {"event": "warm", "cold": []}
@@ -34,21 +35,19 @@ from cassandra.protocol import ErrorMessage
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from clusters.errors import RingproofError, UsageError
-from clusters.waiting import until
 from scenarios.history import Segment
 from scenarios.session import REQUEST_TIMEOUT, Session, SharedTimestamps, profile
 from scenarios.workloads import plan, tables
-from scenarios.workloads.declared import Ledger, LwtLog, Probe, Registers
-from scenarios.workloads.finals import LANE, FinalRead, ask, ask_finally
+from scenarios.workloads.declared import Declared, Sabotage
+from scenarios.workloads.finals import LANE, FinalRead, ask_finally
 from scenarios.workloads.lanes import Pacer
-from scenarios.workloads.operation import Operation, Place
+from scenarios.workloads.operation import Place
 from scenarios.workloads.recorder import Process, Recorder
 from scenarios.workloads.warming import warm_up
 
 DRAIN_TIMEOUT = REQUEST_TIMEOUT + 4.0  # seconds in which the driver ends every request, with room for a busy machine
 FINAL_DEADLINE = 60.0  # seconds for one `final` command unless it says otherwise
 WARM_DEADLINE = 30.0  # seconds for one `warm` command unless it says otherwise
-FIRST_ROWS_TIMEOUT = 30.0  # seconds for the transactions that prepare the log
 REFUSALS = (RingproofError, DriverException, NoHostAvailable, ErrorMessage, OSError, ValidationError)
 
 Event = dict[str, Any]
@@ -64,9 +63,17 @@ class ClockAnchor(_Strict):
     wall_us: int
     monotonic_ns: int
 
+    @classmethod
+    def now(cls) -> ClockAnchor:
+        """This machine's clocks at this moment."""
+        return cls(wall_us=time.time_ns() // 1000, monotonic_ns=time.monotonic_ns())
+
 
 class Spec(_Strict):
-    """What the client is told at its start. ``contact_points`` are addresses; ``history`` is a folder."""
+    """What the client is told at its start. ``contact_points`` are addresses; ``history`` is a folder.
+
+    ``sabotage`` is for negative controls only.
+    """
 
     datacenter: str
     contact_points: list[str] = Field(min_length=1)
@@ -75,9 +82,9 @@ class Spec(_Strict):
     history: Path
     seed: int
     client_number: int = Field(ge=0, lt=SharedTimestamps.CLIENTS)
-    workloads: list[Annotated[Ledger | Registers | LwtLog | Probe, Field(discriminator="workload")]] = []
-    serial: str = Field(default="SERIAL", pattern="^(LOCAL_)?SERIAL$")
-    timestamps: ClockAnchor | None = None
+    workloads: list[Annotated[Declared, Field(discriminator="workload")]] = []
+    timestamps: ClockAnchor = Field(default_factory=ClockAnchor.now)
+    sabotage: Sabotage = Sabotage()
     max_seconds: float = Field(default=900.0, gt=0)
     connect_timeout: float = Field(default=60.0, gt=0)
 
@@ -85,12 +92,10 @@ class Spec(_Strict):
     def place(self) -> Place:
         """Who this client is."""
         keyspace = tables.checked_keyspace(self.keyspace)
-        return Place(self.datacenter, keyspace, self.client_number, self.seed, self.serial)
+        return Place(self.datacenter, keyspace, self.client_number, self.seed, self.timestamps.monotonic_ns)
 
     def clock(self) -> SharedTimestamps:
         """The generator of write timestamps."""
-        if self.timestamps is None:
-            return SharedTimestamps.starting_now(self.client_number)
         return SharedTimestamps(self.timestamps.wall_us, self.timestamps.monotonic_ns, self.client_number)
 
 
@@ -120,8 +125,17 @@ def _first(error: ValidationError) -> str:
 class Client:
     """The workloads of one datacenter and the commands that drive them."""
 
-    def __init__(self, spec: Spec, session: Session, recorder: Recorder, emit: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        session: Session,
+        recorder: Recorder,
+        emit: Callable[[Event], None],
+        clock: SharedTimestamps | None = None,
+    ) -> None:
         self.spec = spec
+        self._clock = clock or spec.clock()
+        self._step_us = spec.sabotage.clock_offset_us
         self._place = spec.place
         self._session = session
         self._recorder = recorder
@@ -174,15 +188,10 @@ class Client:
 
     def _schema(self, command: Event) -> Event:
         replication, read_repair = command.get("replication") or {}, command.get("read_repair", "BLOCKING")
-        self._session.define(tables.statements(self._place.keyspace, replication, read_repair))
-        for operation in plan.first_rows(self._place, self.spec.workloads):
-            self._prepare(operation)
-        return {"event": "schema", "keyspace": self._place.keyspace, "tables": sorted(tables.COLUMNS)}
-
-    def _prepare(self, operation: Operation) -> None:
-        # `IF NOT EXISTS` makes asking again harmless, so an attempt of unknown end is simply repeated.
-        what = f"first row of {operation.key} by a lightweight transaction"
-        until(what, lambda: ask(self._session, operation).error is None, timeout=FIRST_ROWS_TIMEOUT, every=0.2)
+        declared = {workload.workload for workload in self.spec.workloads}
+        self._session.define(tables.statements(self._place.keyspace, replication, declared, read_repair))
+        made = sorted(name for workload in declared for name in tables.TABLES[workload])
+        return {"event": "schema", "keyspace": self._place.keyspace, "tables": made}
 
     def _warm(self, command: Event) -> Event:
         end = time.monotonic() + float(command.get("deadline", WARM_DEADLINE))
@@ -194,11 +203,14 @@ class Client:
 
     def _start(self, command: Event) -> Event:
         self._pacer.start(self.spec.max_seconds, lambda reason: self._emit({"event": "ended", "reason": reason}))
+        if self._step_us:
+            self._clock.step(self._step_us)
+            self._step_us = 0
         return {"event": "started", "lanes": [lane.behaviour.name for lane in self._pacer.lanes]}
 
     def _stop(self, command: Event) -> Event:
         drained = self._pacer.stop(DRAIN_TIMEOUT)
-        self._recorder.segment.sync()
+        self._recorder.save()
         return {**self._counts("stopped"), "drained": drained}
 
     def _counts(self, event: str) -> Event:
@@ -210,7 +222,8 @@ class Client:
         for entry in command.get("reads", []):
             request = FinalRequest.model_validate(entry)
             for host, driver, failure in self._askers(request):
-                reads = plan.final_reads(self._place, self.spec.workloads, request.workload, request.cl)
+                lanes = self._pacer.lanes
+                reads = plan.final_reads(self._place, self.spec.workloads, request.workload, request.cl, lanes)
                 asked += len(reads)
                 if driver is None:
                     unanswered.append(f"{request.workload} at {request.cl} of {host}: {failure}")
@@ -219,7 +232,7 @@ class Client:
                 unanswered += ask_finally(
                     questions, driver, self._recorder, self._final, lambda: end - time.monotonic()
                 )
-        self._recorder.segment.sync()
+        self._recorder.save()
         return {"event": "final", "asked": asked, "unanswered": unanswered}
 
     def _askers(self, request: FinalRequest) -> Iterator[tuple[str | None, Session | None, str]]:
@@ -266,15 +279,18 @@ def _connected(spec: Spec, emit: Callable[[Event], None]) -> Iterator[Client]:
         raise UsageError(f"{path} exists: a client never continues another's history, give a new folder or number")
     # One profile for each lane: with a shared turn, lanes of equal rates would each meet the same coordinator always.
     names = [LANE, *(lane.behaviour.name for lane in plan.lanes(spec.place, spec.workloads))]
-    profiles = {name: profile(spec.datacenter, "LOCAL_QUORUM") for name in names}
-    session = Session.connect(spec.contact_points, spec.port, profiles, spec.clock(), spec.connect_timeout)
+    profiles = {name: profile(spec.datacenter, "LOCAL_QUORUM", retry=spec.sabotage.retry) for name in names}
+    clock = spec.clock()
+    session = Session.connect(spec.contact_points, spec.port, profiles, clock, spec.connect_timeout)
     with Segment(path, name) as segment:
-        client = Client(spec, session, Recorder(segment, spec.datacenter), emit)
+        recorder = Recorder(segment, spec.datacenter)
+        client = Client(spec, session, recorder, emit, clock)
         try:
             yield client
         finally:
             client.leave()
             session.close()
+            recorder.save()
 
 
 def main(arguments: list[str], lines: Iterable[str], emit: Callable[[Event], None]) -> int:

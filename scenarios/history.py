@@ -1,8 +1,17 @@
-"""The recorded history: JSON lines written as they happen, ordered when read. Standard library only.
+"""The recorded history: JSON lines written as they happen, ordered when read. Written with the standard library only.
 
 Writers append whole lines with write(2) to an O_APPEND descriptor, so a line is either there or torn at the very
 end of the file. All times are CLOCK_MONOTONIC nanoseconds of one machine boot; the anchor, the first line of each
 file, carries the boot id, and files of different boots are never read together.
+
+Other suites write and read the same files:
+
+    with Segment(Path("history/mine.jsonl"), "mine") as segment:
+        segment.invoke(1, "cas", "cas", key=3, value=[0, 17], cl="QUORUM", serial="SERIAL", dc="east")
+        segment.complete(1, "ok", out={"applied": True})
+        segment.invoke(2, "cas", "read", key=3, value=None, cl="SERIAL", dc="east")
+        segment.complete(2, "ok", out=17)
+    operations = read_history(Path("history"))
 """
 
 from __future__ import annotations
@@ -149,18 +158,24 @@ class Operation:
 
 
 _OPERATION_FIELDS = tuple(item.name for item in fields(Operation))
-_OUTCOMES = frozenset(("ok", "fail", "info"))
 
 
 class Boot:
-    """The boot that all files of a bundle must share; the first anchor read decides."""
+    """The boot that all files of a bundle must share; the first anchor read decides.
+
+    `torn` names the files whose last line was torn and left out, in the order in which they were read.
+    """
 
     def __init__(self) -> None:
         self.id: str | None = None
+        self.torn: list[str] = []
         self._label = ""
 
-    def check(self, label: str, boot_id: str) -> None:
-        """Raise BundleError when `boot_id` is not the one seen before."""
+    def accept(self, label: str, schema: object, boot_id: object) -> None:
+        """Take an anchor; BundleError when its schema is not known here or its boot is not the one seen before."""
+        if schema != SCHEMA:
+            raise BundleError(f"{label}: schema {schema} is not known here, this version reads {SCHEMA}")
+        boot_id = str(boot_id)
         if self.id is None:
             self.id, self._label = boot_id, label
         if boot_id != self.id:
@@ -184,87 +199,29 @@ def read_records(path: Path, boot: Boot | None = None, label: str = "") -> Itera
     for number, line in enumerate(lines, start=1):
         record = _parsed(line, label, number)
         if record.get("type") == "anchor":
-            _accept_anchor(record, f"{label}:{number}", boot)
+            boot.accept(f"{label}:{number}", record.get("schema"), record.get("boot_id"))
             anchored = True
         elif not anchored:
             raise BundleError(f"{label}:{number}: the first line is not an anchor record")
         else:
             yield number, record
-    if torn and anchored:
-        yield from _untorn(torn, len(lines) + 1)
+    if torn:
+        last = untorn(torn)
+        if last is None:
+            boot.torn.append(label)
+        elif anchored and last.get("type") != "anchor":
+            yield len(lines) + 1, last
 
 
 def read_history(folder: Path, boot: Boot | None = None) -> list[Operation]:
     """All operations of the `history` folder in order of their invoke; a missing folder has none.
 
-    BundleError names file and line of anything that a client cannot have written: a completion without invoke, a
-    second completion, a return before its invoke, two invokes of one operation.
+    BundleError with file and line for anything that a client cannot have written (`scenarios.segments`). Files that end
+    in a torn line are read up to there and named in `boot.torn`.
     """
-    boot = boot or Boot()
-    operations: list[Operation] = []
-    for path in sorted(folder.glob("*.jsonl")):
-        operations.extend(_read_segment(path, boot, f"{folder.name}/{path.name}"))
-    operations.sort(key=lambda item: (item.invoke, item.process, item.op))
-    for index, operation in enumerate(operations):
-        operation.index = index
-    return operations
+    from scenarios.segments import read_segments  # the one part that needs a library: writers do without it
 
-
-def _read_segment(path: Path, boot: Boot, label: str) -> list[Operation]:
-    known: dict[tuple[str, int], Operation] = {}
-    for number, record in read_records(path, boot, label):
-        try:
-            identity = (record["process"], record["op"])
-            if record["type"] == "invoke":
-                problem = _begin(known, identity, record)
-            else:
-                problem = _finish(known.get(identity), record)
-        except KeyError as missing:
-            problem = f"field {missing} is missing"
-        if problem:
-            raise BundleError(f"{label}:{number}: {problem}")
-    return list(known.values())
-
-
-def _begin(known: dict[tuple[str, int], Operation], identity: tuple[str, int], record: dict[str, Any]) -> str | None:
-    if identity in known:
-        return f"operation {identity[1]} of {identity[0]} is invoked twice"
-    get = record.get
-    known[identity] = Operation(
-        0,
-        identity[0],
-        identity[1],
-        record["workload"],
-        record["f"],
-        get("key"),
-        get("value"),
-        None,
-        record["cl"],
-        get("serial"),
-        record["dc"],
-        get("host"),
-        get("stage"),
-        get("due"),
-        record["time"],
-    )
-    return None
-
-
-def _finish(operation: Operation | None, record: dict[str, Any]) -> str | None:
-    if operation is None:
-        return f"operation {record['op']} of {record['process']} completes without an invoke"
-    if record["type"] not in _OUTCOMES:
-        return f"record type {record['type']!r} is none of anchor, invoke, ok, fail, info"
-    if operation.returned is not None:
-        return f"operation {record['op']} of {record['process']} completes twice"
-    if record["time"] < operation.invoke:
-        return f"operation {record['op']} of {record['process']} returns before it was invoked"
-    operation.returned = record["time"]
-    operation.outcome = record["type"]
-    operation.out = record.get("out")
-    operation.error = record.get("error")
-    operation.coordinator = record.get("coordinator")
-    return None
+    return read_segments(folder, boot or Boot())
 
 
 def _parsed(line: str, label: str, number: int) -> dict[str, Any]:
@@ -275,12 +232,6 @@ def _parsed(line: str, label: str, number: int) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise BundleError(f"{label}:{number}: not a JSON object")
     return record
-
-
-def _accept_anchor(record: dict[str, Any], label: str, boot: Boot) -> None:
-    if record.get("schema") != SCHEMA:
-        raise BundleError(f"{label}: schema {record.get('schema')} is not known here, this version reads {SCHEMA}")
-    boot.check(label, str(record.get("boot_id")))
 
 
 def _whole_and_torn(path: Path, label: str) -> tuple[str, bytes]:
@@ -295,13 +246,13 @@ def _whole_and_torn(path: Path, label: str) -> tuple[str, bytes]:
         raise BundleError(f"{label}:{number}: not UTF-8 text") from error
 
 
-def _untorn(line: bytes, number: int) -> Iterator[tuple[int, dict[str, Any]]]:
+def untorn(line: bytes) -> dict[str, Any] | None:
+    """The record of a last line that only lacks its newline; None when the line is torn."""
     try:
         record = json.loads(line)
     except ValueError:
-        return
-    if isinstance(record, dict) and record.get("type") != "anchor":
-        yield number, record
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def _refuse_torn(path: Path) -> None:

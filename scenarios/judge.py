@@ -8,21 +8,18 @@ from __future__ import annotations
 import os
 import tarfile
 import tempfile
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from clusters.errors import BundleError, RingproofError
 from scenarios.checks import CheckData, run_check
+from scenarios.gates import gates
 from scenarios.history import SECOND
 from scenarios.record import FAULT_STATES, Record, Window, load_json
 from scenarios.starvation import excused
 from scenarios.verdict import CheckResult, Reasoned, RunVerdict, ScenarioVerdict, Verdict, canonical, merge
-
-INFO_SHARE_LIMIT = 0.3
-"""Above this share of indeterminate operations a workload's history says little (etcd's and Jepsen's rule of thumb)."""
 
 _REPEATED_FACTS = ("scenario", "variant", "id", "topology", "promise")
 
@@ -32,18 +29,22 @@ def judge_scenario(folder: Path) -> ScenarioVerdict:
 
     BundleError when scenario.json cannot be read. Any other file that cannot be read makes what rests on it unknown.
     """
-    nested = {path.name: _judge_safely(path) for path in _folders(folder / "nested")}
+    nested = {path.name: judge_safely(path) for path in _folders(folder / "nested")}
     verdict = _judged(folder, Record.load(folder, nested))
     _write(folder / "verdict.json", verdict.as_json())
     return verdict
 
 
-def judge_run(folder: Path) -> RunVerdict:
+def judge_run(
+    folder: Path, judged: Callable[[Sequence[Path]], Iterable[ScenarioVerdict]] = lambda paths: map(judge_safely, paths)
+) -> RunVerdict:
     """Judge every scenario folder of a run and write the run's verdict.json.
 
     A scenario folder whose facts cannot be read counts as unknown, with the reason; a run without any is vacuous.
+    `judged` gives the verdicts of folders in their order, for a caller that has more than one core.
     """
-    scenarios = {path.name: _judge_safely(path) for path in _folders(folder / "scenarios")}
+    paths = scenario_folders(folder)
+    scenarios = {path.name: verdict for path, verdict in zip(paths, judged(paths), strict=True)}
     verdict = RunVerdict(tuple(_row(name, item) for name, item in scenarios.items()), scenarios)
     _write(folder / "verdict.json", verdict.as_json())
     return verdict
@@ -83,22 +84,6 @@ def cleanup(record: Record) -> Reasoned:
         return Reasoned(Verdict.UNKNOWN, "the run ended before the clean-up was recorded")
     detail = str(events[-1].get("detail") or "no detail")
     return Reasoned(Verdict.VALID if events[-1].get("ok") is True else Verdict.INVALID, detail)
-
-
-def gates(record: Record) -> tuple[dict[str, Any], ...]:
-    """Named quality figures per workload; they are shown and never change a verdict."""
-    total = Counter(operation.workload for operation in record.operations)
-    info = Counter(operation.workload for operation in record.operations if operation.outcome == "info")
-    return tuple(
-        {
-            "gate": "indeterminate share",
-            "subject": workload,
-            "measured": info[workload] / count,
-            "limit": INFO_SHARE_LIMIT,
-            "passed": info[workload] <= INFO_SHARE_LIMIT * count,
-        }
-        for workload, count in sorted(total.items())
-    )
 
 
 def _judged(folder: Path, record: Record) -> ScenarioVerdict:
@@ -182,11 +167,16 @@ def _row(name: str, verdict: ScenarioVerdict) -> dict[str, Any]:
     return {"folder": name, **{key: told[key] for key in names}}
 
 
+def scenario_folders(run: Path) -> list[Path]:
+    """The scenario folders of a run, in the order of its verdict."""
+    return _folders(run / "scenarios")
+
+
 def _folders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*") if path.is_dir())
 
 
-def _judge_safely(folder: Path) -> ScenarioVerdict:
+def judge_safely(folder: Path) -> ScenarioVerdict:
     """As judge_scenario, but unreadable facts make an unknown verdict that is written as well."""
     try:
         return judge_scenario(folder)

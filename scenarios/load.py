@@ -15,16 +15,24 @@ from clusters.lab.asking import LineTalk
 from clusters.ring.config import CQL_PORT
 from clusters.ring.ring import Datacenter, Ring
 from clusters.waiting import until
-from scenarios.workloads.declared import Declared
+from scenarios.workloads.declared import CasRegister, Declared, LwtLog, Sabotage
 
 READY_SECONDS = 60.0
 """The client itself gives up after 60 s (scenarios.client, connect_timeout)."""
 SCHEMA_SECONDS = 90.0
-"""Schema agreement 30 s (session.AGREEMENT_TIMEOUT), first rows 30 s (client.FIRST_ROWS_TIMEOUT), and as much room."""
+"""Schema agreement 30 s (session.AGREEMENT_TIMEOUT), as much for the statements, and as much room."""
 WARM_SECONDS = 30.0
 """For the first answers of a ring that has just formed; 2-4 s (measured)."""
 STOP_SECONDS = 30.0
 FINAL_SECONDS = 60.0
+FINAL_LEVELS = {
+    "ledger": ("LOCAL_QUORUM", "ALL"),
+    "registers": ("LOCAL_QUORUM",),
+    "counter": ("ALL",),
+    "batch": ("LOCAL_QUORUM", "ALL"),
+    "probe": (),
+}
+"""Levels of the final reads; transactions are read at their serial level."""
 
 
 class ClientFailed(RingproofError):
@@ -64,6 +72,19 @@ class Client:
         return self._log.read_text(errors="replace")[-800:] if self._log.exists() else "nothing"
 
 
+def final_requests(workload: Declared, pins: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The entries of a client's `final` command for one workload; ``pins`` are addresses by host_id."""
+    if isinstance(workload, LwtLog | CasRegister):
+        levels: tuple[str, ...] = (workload.serial,)
+    else:
+        levels = FINAL_LEVELS[workload.workload]
+    reads: list[dict[str, Any]] = [{"workload": workload.workload, "cl": level} for level in levels]
+    if workload.workload == "ledger":
+        # replicas alone first: a read at more than one level would repair what it finds missing
+        reads.insert(0, {"workload": "ledger", "cl": "NODE_LOCAL", "hosts": dict(pins)})
+    return reads
+
+
 class Load:
     """All clients of one scenario."""
 
@@ -72,10 +93,20 @@ class Load:
         self._folder = folder
         self._keyspace = keyspace
         self._seed = seed
+        self._sabotage: dict[str, Sabotage] = {}
         self.clients: list[Client] = []
 
-    def open(self, workloads: Sequence[Declared], read_repair: str = "BLOCKING") -> None:
-        """Connect every client and create the schema; traffic begins with start()."""
+    def open(
+        self,
+        workloads: Sequence[Declared],
+        read_repair: str = "BLOCKING",
+        sabotage: Mapping[str, Sabotage] | None = None,
+    ) -> None:
+        """Connect every client and create the schema; traffic begins with start().
+
+        ``sabotage``, by datacenter, is what a negative control makes wrong in that datacenter's client.
+        """
+        self._sabotage = dict(sabotage or {})
         moment = {"wall_us": time.time_ns() // 1000, "monotonic_ns": time.monotonic_ns()}
         for number, datacenter in enumerate(self.ring.datacenters):
             self.clients.append(self._spawn(number, datacenter, workloads, moment))
@@ -114,6 +145,8 @@ class Load:
             "workloads": [workload.as_spec() for workload in workloads],
             "timestamps": dict(moment),
         }
+        if datacenter.name in self._sabotage:
+            spec["sabotage"] = self._sabotage[datacenter.name].as_spec()
         path = self._folder / f"client-{datacenter.name}.json"
         path.write_text(json.dumps(spec, indent=1))
         pod = self.ring.clusters.cluster(datacenter.cluster.name).pod("client")
@@ -136,20 +169,10 @@ class Load:
 
     def final_reads(self, workloads: Sequence[Declared]) -> None:
         """Ask in every datacenter what is there now: local quorum, every replica alone, and all replicas at once."""
-        names = {workload.workload for workload in workloads}
         addresses = self.ring.addresses()
         for client in self.clients:
-            reads: list[dict[str, Any]] = []
-            if "ledger" in names:
-                pins = {host.host_id: addresses[host.spec.who] for host in client.datacenter.hosts}
-                # replicas alone first: a read at more than one level would repair what it finds missing
-                reads.append({"workload": "ledger", "cl": "NODE_LOCAL", "hosts": pins})
-                reads.append({"workload": "ledger", "cl": "LOCAL_QUORUM"})
-                reads.append({"workload": "ledger", "cl": "ALL"})
-            if "registers" in names:
-                reads.append({"workload": "registers", "cl": "LOCAL_QUORUM"})
-            if "log" in names:
-                reads.append({"workload": "log", "cl": "SERIAL"})
+            pins = {host.host_id: addresses[host.spec.who] for host in client.datacenter.hosts}
+            reads = [request for workload in workloads for request in final_requests(workload, pins)]
             if reads:
                 client.tell("final", FINAL_SECONDS + STOP_SECONDS, reads=reads, deadline=FINAL_SECONDS)
 

@@ -25,12 +25,12 @@ from cassandra.cluster import NoHostAvailable
 from cassandra.connection import ConnectionException
 from cassandra.protocol import ErrorMessage
 
-Kind = Literal["read", "write", "lwt"]
+Kind = Literal["read", "write", "lwt", "counter", "batch"]
 Outcome = Literal["ok", "fail", "info"]
 Triple = tuple[str, str, str]
 
 CAS_WRITE_UNKNOWN = 0x1700  # ExceptionCode.CAS_WRITE_UNKNOWN; the driver has no class for it
-SERVER_SAYS_NO = {0x0000, 0x1001, 0x1002, 0x1003}  # SERVER_ERROR, OVERLOADED, IS_BOOTSTRAPPING, TRUNCATE_ERROR
+SERVER_ERROR, OVERLOADED, IS_BOOTSTRAPPING, TRUNCATE_ERROR = 0x0000, 0x1001, 0x1002, 0x1003
 SERIAL_LEVELS = {"SERIAL", "LOCAL_SERIAL"}
 TEXT_LIMIT = 300  # characters of an error's text that go into a history line
 
@@ -39,7 +39,9 @@ TEXT_LIMIT = 300  # characters of an error's text that go into a history line
 class Row:
     """One row of the table: which errors it takes, and what they say about each kind of operation.
 
-    Reads are always `fail`: a read has no effect of its own and an answer that never came is not used.
+    Reads are always `fail`: a read has no effect of its own and an answer that never came is not used. Increments and
+    logged batches are plain writes here: both check that enough replicas are alive before anything is sent, a batch
+    also before its batch log (`StorageProxy.mutateCounter`, `mutateAtomically`), and any time-out leaves them open.
     """
 
     name: str
@@ -48,6 +50,12 @@ class Row:
     lwt: Outcome
     why: str
     read: Outcome = "fail"
+
+    def outcome(self, kind: Kind) -> Outcome:
+        """What the row says about an operation of this kind."""
+        if kind == "read":
+            return self.read
+        return self.lwt if kind == "lwt" else self.write
 
 
 @dataclass(frozen=True)
@@ -87,13 +95,16 @@ TABLE: tuple[Row, ...] = (
     Row("no host, nothing sent", _no_host(sent=False), "fail", "fail", "no request left this process"),
     Row("no host, something sent", _no_host(sent=True), "info", "info", "the first host may have applied it"),
     Row("unavailable for paxos", _unavailable_in_paxos, "fail", "fail", "thrown before any proposal"),
-    Row("unavailable", _is(Unavailable), "fail", "info", "a plain write is not sent; v1 paxos has decided"),
-    Row("write timeout", _is(WriteTimeout), "info", "info", "some replicas may have it, of any write type"),
+    Row("unavailable", _is(Unavailable), "fail", "info", "a plain write is not sent; v1 paxos commits what it decided"),
+    Row("write timeout", _is(WriteTimeout), "info", "info", "some replicas may have it, whatever the write type"),
     Row("write failure", _is(WriteFailure), "info", "info", "one replica refused, another may have applied it"),
     Row("read timeout", _is(ReadTimeout), "info", "info", "v1 reads inside a round and may have proposed"),
     Row("read failure", _is(ReadFailure), "info", "info", "as the read timeout"),
     Row("cas write unknown", _code(CAS_WRITE_UNKNOWN), "info", "info", "accepted by some, not by a quorum"),
-    Row("server error", _code(*SERVER_SAYS_NO), "info", "info", "the coordinator may have sent it before it failed"),
+    Row("server error", _code(SERVER_ERROR), "info", "info", "the coordinator may have sent it before it failed"),
+    Row("overloaded", _code(OVERLOADED), "info", "info", "a mutation before the refused one may have been sent"),
+    Row("bootstrapping", _code(IS_BOOTSTRAPPING), "info", "info", "no promise says that nothing was sent"),
+    Row("truncate error", _code(TRUNCATE_ERROR), "info", "info", "no promise says that nothing was sent"),
     Row("client timeout", _is(OperationTimedOut), "info", "info", "the server goes on without us"),
     Row("connection lost", _is(ConnectionException), "info", "info", "the request may have been read before the loss"),
     Row("unknown", lambda error, attempted: True, "info", "info", "what we do not know may have happened"),
@@ -107,9 +118,8 @@ def classify(error: BaseException, kind: Kind, attempted: Sequence[str]) -> Clas
     empty. Sound only for sessions that never retry (`session.profile`).
     """
     row = next(row for row in TABLE if row.takes(error, bool(attempted)))
-    outcome: Outcome = {"read": row.read, "write": row.write, "lwt": row.lwt}[kind]
     words = (_type(error), _write_type(error), _consistency(error), str(error)[:TEXT_LIMIT])
-    return Classified(outcome, row.name, words)
+    return Classified(row.outcome(kind), row.name, words)
 
 
 def _type(error: BaseException) -> str:

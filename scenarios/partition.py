@@ -5,22 +5,19 @@ from __future__ import annotations
 from clusters.cluster import CutsNetwork
 from clusters.lab.provider import LabCluster
 from clusters.ring.ring import Ring
-from scenarios.checks import excuse, refused, served
+from scenarios.checks import excuse, refused, served, service_as_expected
 from scenarios.faults.partition import Partition
 from scenarios.run import Run
 from scenarios.scenario import Checks, scenario
-from scenarios.settling import agree_again, answer_again, data_is_kept, deliver_hints
+from scenarios.settling import agree_again, answer_again, data_is_kept, deliver_hints, every_workload
 from scenarios.workloads.declared import (
     EACH_QUORUM,
     LOCAL_QUORUM,
     LOCAL_SERIAL,
     QUORUM,
     SERIAL,
-    Ledger,
-    LwtLog,
     Probe,
     ProbeLane,
-    Registers,
 )
 
 LANES = (
@@ -50,7 +47,7 @@ def partition(run: Run, ring: Ring, *, one_way: bool) -> Checks:
     assert isinstance(west, LabCluster)
     cut = Partition(east, west, one_way)
 
-    with run.load(Ledger(), Registers(), LwtLog(), Probe(LANES)):
+    with run.load(*every_workload(), Probe(LANES)):
         run.hold("baseline")
         with run.fault(cut) as fault:
             run.hold("cut", CUT_SECONDS)
@@ -71,5 +68,6 @@ def partition(run: Run, ring: Ring, *, one_way: bool) -> Checks:
             for datacenter in ring.datacenters
             for level in wide
         ],
+        service_as_expected(fault, cut=[[home.name, away.name]]),
         *data_is_kept(),
     ]

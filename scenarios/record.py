@@ -10,7 +10,7 @@ import itertools
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -59,11 +59,12 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where the parts of a record come from; each is called once, when first needed."""
+    """Where the parts of a record come from; each is called once, when first needed. `boot` is that of their files."""
 
     operations: Callable[[], list[Operation]]
     observations: Callable[[], list[dict[str, Any]]]
     events: Callable[[], list[dict[str, Any]]]
+    boot: Boot = field(default_factory=Boot)
 
 
 class Record:
@@ -84,6 +85,7 @@ class Record:
             operations=lambda: read_history(folder / "history", boot),
             observations=lambda: _read_lines(folder / "observations.jsonl", boot),
             events=lambda: _read_lines(folder / "events.jsonl", boot),
+            boot=boot,
         )
         return cls(load_facts(folder), sources, nested)
 
@@ -101,6 +103,11 @@ class Record:
     def events(self) -> list[dict[str, Any]]:
         """All events by time."""
         return sorted(self._sources.events(), key=lambda item: int(item["t"]))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out of the files that have been read so far: one sentence for each file, in order of names."""
+        return tuple(f"{name}: the last line is torn and was left out" for name in sorted(set(self._sources.boot.torn)))
 
     @cached_property
     def windows(self) -> dict[str, Window]:

@@ -7,13 +7,7 @@ from clusters.ring.limits import name_limit
 from clusters.ring.ring import Ring
 from scenarios.checks import (
     AddressChange,
-    append_log,
     excuse,
-    monotonic_reads,
-    no_host_died,
-    no_lost_writes,
-    read_your_writes,
-    replicas_converged,
     resolves,
     ring_views,
     same_identity,
@@ -23,8 +17,8 @@ from scenarios.checks import (
 from scenarios.faults.pod import PodReschedule
 from scenarios.run import Run
 from scenarios.scenario import Checks, scenario
-from scenarios.settling import EXPECTED_ERRORS, agree_again, deliver_hints
-from scenarios.workloads.declared import LOCAL_QUORUM, Ledger, LwtLog, Probe, ProbeLane, Registers
+from scenarios.settling import agree_again, data_is_kept, deliver_hints, every_workload
+from scenarios.workloads.declared import LOCAL_QUORUM, Probe, ProbeLane
 
 LANES = (ProbeLane("write", LOCAL_QUORUM, 10.0), ProbeLane("read", LOCAL_QUORUM, 10.0))
 
@@ -46,7 +40,7 @@ def reschedule(run: Run, ring: Ring) -> Checks:
     moved = PodReschedule(home.hosts[0])
     limits = ring.limits
 
-    with run.load(Ledger(), Registers(), LwtLog(), Probe(LANES)):
+    with run.load(*every_workload(), Probe(LANES)):
         run.hold("baseline")
         with run.fault(moved) as fault:
             run.phase("coming back")
@@ -70,12 +64,5 @@ def reschedule(run: Run, ring: Ring) -> Checks:
         served(away.name, LOCAL_QUORUM, minimum=40),
         session_recovers(home.name, since, limits.client_detection.seconds, workload="ledger"),
         session_recovers(away.name, since, limits.client_detection.seconds, workload="ledger"),
-        no_lost_writes(),
-        replicas_converged(
-            exempt_before=[fault, "recovered"], exempt_seconds=run.seconds_between(fault) + limits.unsynced.seconds
-        ),
-        monotonic_reads(),
-        read_your_writes(),
-        append_log(),
-        no_host_died(allowed=EXPECTED_ERRORS),
+        *data_is_kept([fault, "recovered"], run.seconds_between(fault) + limits.unsynced.seconds),
     ]

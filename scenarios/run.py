@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from scenarios.history import SECOND, JsonLines
 from scenarios.load import Load
 from scenarios.observers import Observer
 from scenarios.record import WARM_UP
-from scenarios.workloads.declared import Declared
+from scenarios.workloads.declared import Declared, Sabotage
 
 WARM_UP_SECONDS = 6.0
 """Traffic on a ring that has just formed before anything is measured: its six JVMs compile what they run for the first
@@ -128,12 +128,19 @@ class Run(Notebook):
     # load
 
     @contextmanager
-    def load(self, *workloads: Declared, read_repair: str = "BLOCKING") -> Iterator[Load]:
-        """Traffic from every datacenter while the block runs; it is drained when the block ends."""
+    def load(
+        self, *workloads: Declared, read_repair: str = "BLOCKING", sabotage: Mapping[str, Sabotage] | None = None
+    ) -> Iterator[Load]:
+        """Traffic from every datacenter while the block runs; it is drained when the block ends.
+
+        `sabotage`, by datacenter, is for negative controls alone: what that datacenter's client does wrong.
+        """
         self._workloads = workloads
+        self.facts["workloads"] = [workload.as_spec() for workload in workloads]
+        self.save_facts()
         load = Load(self.ring, self.folder, self.facts["keyspace"], self.facts["seed"])
         self._load = load
-        load.open(workloads, read_repair)
+        load.open(workloads, read_repair, sabotage)
         self.watch()
         load.start()
         if not self.ring.ran:

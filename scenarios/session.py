@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from cassandra import ConsistencyLevel
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, DefaultConnection, ExecutionProfile, NoHostAvailable
@@ -18,6 +18,7 @@ from cassandra.policies import (
     ConstantReconnectionPolicy,
     DCAwareRoundRobinPolicy,
     FallthroughRetryPolicy,
+    RetryPolicy,
     WhiteListRoundRobinPolicy,
 )
 from cassandra.query import SimpleStatement, dict_factory
@@ -64,11 +65,6 @@ class SharedTimestamps:
 
     CLIENTS = 64
 
-    @classmethod
-    def starting_now(cls, client_number: int) -> SharedTimestamps:
-        """An anchor taken from this machine's clocks at this moment."""
-        return cls(time.time_ns() // 1000, time.monotonic_ns(), client_number)
-
     def __call__(self) -> int:
         """The next timestamp, in microseconds since 1970."""
         with self._lock:
@@ -77,21 +73,34 @@ class SharedTimestamps:
             self._last = tick
             return tick * self.CLIENTS + self.client_number % self.CLIENTS
 
+    def step(self, offset_us: int) -> None:
+        """Sabotage: go on as a machine whose clock was stepped by ``offset_us``, also backwards."""
+        with self._lock:
+            self.wall_us += offset_us
+            self._last = 0
 
-def profile(datacenter: str, cl: str, serial: str | None = None) -> ExecutionProfile:
-    """The profile of every recorded client: local hosts in turn, nothing is ever sent twice."""
-    return _profile(DCAwareRoundRobinPolicy(datacenter), cl, serial)
+
+def profile(
+    datacenter: str, cl: str, serial: str | None = None, retry: Literal["fallthrough", "default"] = "fallthrough"
+) -> ExecutionProfile:
+    """The profile of every recorded client: local hosts in turn, nothing is ever sent twice.
+
+    ``retry`` "default" is sabotage: the driver then sends a write again to another host after a connection error.
+    """
+    return _profile(DCAwareRoundRobinPolicy(datacenter), cl, serial, retry)
 
 
 def pinned_profile(address: str, cl: str) -> ExecutionProfile:
     """The profile that talks to one host only."""
-    return _profile(WhiteListRoundRobinPolicy([address]), cl, None)
+    return _profile(WhiteListRoundRobinPolicy([address]), cl)
 
 
-def _profile(balancing: object, cl: str, serial: str | None) -> ExecutionProfile:
+def _profile(
+    balancing: object, cl: str, serial: str | None = None, retry: Literal["fallthrough", "default"] = "fallthrough"
+) -> ExecutionProfile:
     return ExecutionProfile(
         load_balancing_policy=balancing,
-        retry_policy=FallthroughRetryPolicy(),
+        retry_policy=FallthroughRetryPolicy() if retry == "fallthrough" else RetryPolicy(),
         consistency_level=ConsistencyLevel.name_to_value[cl],
         serial_consistency_level=ConsistencyLevel.name_to_value[serial] if serial else None,
         request_timeout=REQUEST_TIMEOUT,

@@ -7,6 +7,9 @@ from clusters.ring.ring import Condition
 from clusters.waiting import until
 from scenarios.checks import (
     append_log,
+    batches_whole,
+    counters_bounded,
+    linearizable,
     monotonic_reads,
     no_host_died,
     no_lost_writes,
@@ -16,6 +19,7 @@ from scenarios.checks import (
 from scenarios.record import Moment
 from scenarios.run import Run
 from scenarios.scenario import Checks
+from scenarios.workloads.declared import Batch, CasRegister, Counter, Declared, Ledger, LwtLog, Registers
 
 EXPECTED_ERRORS = ("failed to connect",)
 """OutboundConnection logs it as ERROR for a peer that was killed or cut: meant by the fault, no defect."""
@@ -45,7 +49,7 @@ def answer_again(run: Run) -> None:
 
 
 def deliver_hints(run: Run) -> None:
-    """No host holds hints for another.
+    """No host keeps a batch of unknown end, and none holds hints for another.
 
     A hint is written when a write has timed out at its coordinator, and is listed once it is flushed: before that the
     list is empty and says nothing. Both are timers of Cassandra, as is the period of the dispatcher.
@@ -53,7 +57,21 @@ def deliver_hints(run: Run) -> None:
     limits = run.ring.limits
     run.hold("hints are written", limits.hints_written.seconds)
     run.phase("hints")
+    run.wait_for("batches played", run.ring.await_batches_played, limits.batches, timer=True)
     run.wait_for("hints delivered", run.ring.await_hints_drained, limits.hints, timer=True)
+
+
+def every_workload() -> tuple[Declared, ...]:
+    """All that is checked for consistency, in one load: both datacenters together below 100 operations a second.
+
+    One compare-and-set key at a time: four clients meet on it, so that its order is in doubt.
+    """
+    return Ledger(), Registers(), LwtLog(), CasRegister(keys=1), Counter(), Batch()
+
+
+def transactions_have_an_order() -> Checks:
+    """Appends and compare-and-sets by lightweight transaction: per partition one order that respects real time."""
+    return [append_log(), linearizable("cas", model="cas-register", initial=0)]
 
 
 def data_is_kept(killed: Moment | None = None, unsynced: float = 0.0) -> Checks:
@@ -66,6 +84,8 @@ def data_is_kept(killed: Moment | None = None, unsynced: float = 0.0) -> Checks:
         replicas_converged(exempt_before=killed, exempt_seconds=unsynced) if unsynced else replicas_converged(),
         monotonic_reads(),
         read_your_writes(),
-        append_log(),
+        *transactions_have_an_order(),
+        counters_bounded(),
+        batches_whole(),
         no_host_died(allowed=EXPECTED_ERRORS),
     ]

@@ -18,11 +18,14 @@ LATE_SHARE = 0.01
 FEWEST = 100
 """Operations below which a share says nothing."""
 ON_TIME = frozenset(
-    ("served", "session_recovers", "resolves", "ring_views", "all_alive", "hints_drained", "one_schema", "completed",
+    ("served", "availability", "service_as_expected", "session_recovers", "resolves",
+     "ring_views", "all_alive", "hints_drained", "one_schema", "completed",
      "outcomes")
 )  # fmt: skip
 """Checks whose finding may be a matter of time alone; what is lost, stale or served in a cut is not among them."""
-NEVER_LATE = frozenset(("split-ring", "duplicate-host", "duplicate-address", "unknown-host", "wrong-rack"))
+NEVER_LATE = frozenset(
+    ("served-in-cut", "split-ring", "duplicate-host", "duplicate-address", "unknown-host", "wrong-rack")
+)
 """Anomalies of those checks that no lack of processor time can make."""
 
 

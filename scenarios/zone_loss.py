@@ -5,11 +5,11 @@ from __future__ import annotations
 from clusters.cluster import CutsNetwork, StopsNodes
 from clusters.ring.ring import Condition, Ring
 from clusters.waiting import until
-from scenarios.checks import excuse, refused, served
+from scenarios.checks import excuse, refused, served, service_as_expected
 from scenarios.faults.zone import How, ZoneLoss
 from scenarios.run import Run
 from scenarios.scenario import Checks, scenario
-from scenarios.settling import agree_again, data_is_kept, deliver_hints
+from scenarios.settling import agree_again, data_is_kept, deliver_hints, every_workload
 from scenarios.workloads.declared import (
     ALL,
     DEFAULT_LANES,
@@ -18,10 +18,7 @@ from scenarios.workloads.declared import (
     LOCAL_SERIAL,
     QUORUM,
     SERIAL,
-    Ledger,
-    LwtLog,
     Probe,
-    Registers,
 )
 
 SERVED = (LOCAL_QUORUM, QUORUM, EACH_QUORUM, SERIAL, LOCAL_SERIAL)
@@ -44,7 +41,7 @@ def zone_loss(run: Run, ring: Ring, how: How) -> Checks:
     home, away = ring.datacenters
     outage = ZoneLoss(home, home.zones[1], how)
 
-    with run.load(Ledger(), Registers(), LwtLog(), Probe(DEFAULT_LANES)):
+    with run.load(*every_workload(), Probe(DEFAULT_LANES)):
         run.hold("baseline")
         with run.fault(outage) as fault:
             conviction = ring.limits.conviction
@@ -72,6 +69,7 @@ def zone_loss(run: Run, ring: Ring, how: How) -> Checks:
         ],
         *[served(datacenter.name, ALL, excused=[whole], minimum=5) for datacenter in ring.datacenters],
         refused(ALL, fault),
+        service_as_expected(fault, away=[host.host_id for host in outage.hosts], excused=[detection]),
         *data_is_kept([fault, "effective"], unsynced),
     ]
 

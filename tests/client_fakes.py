@@ -28,6 +28,7 @@ class FakeSession:
     sent: list[tuple[str, Operation]] = field(default_factory=list)
     waiting: list[Done] = field(default_factory=list)
     defined: list[str] = field(default_factory=list)
+    closed: bool = False
 
     def submit(self, lane: str, operation: Operation, done: Done) -> None:
         self.sent.append((lane, operation))
@@ -38,6 +39,9 @@ class FakeSession:
 
     def define(self, statements: list[str]) -> None:
         self.defined.extend(statements)
+
+    def close(self) -> None:
+        self.closed = True
 
     def hosts(self):
         return [SimpleNamespace(host_id="h1", endpoint=SimpleNamespace(address="10.0.0.1"), datacenter="east")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ class Story:
 
     def record(self, **nested: Any) -> Record:
         """The record, without a file."""
-        ordered = sorted(self.operations, key=lambda item: (item.invoke, item.process, item.op))
+        ordered = sorted(_as_read(self.operations), key=lambda item: (item.invoke, item.process, item.op))
         return Record(self.facts, Sources(lambda: ordered, lambda: self.observations, lambda: self.events), nested)
 
     def judge(self, data: CheckData, **nested: Any) -> CheckResult:
@@ -121,6 +122,13 @@ class Story:
             lines = [line for item in self.operations if item.process == process for line in _lines(item)]
             write_lines(folder / "history" / f"{process}.jsonl", lines)
         return folder
+
+
+def _as_read(operations: Sequence[Operation]) -> list[Operation]:
+    """Operations whose words and numbers are objects of their own, as those of a file are: equal is not the same."""
+    names = [item.name for item in fields(Operation)]
+    told = json.dumps([[getattr(item, name) for name in names] for item in operations])
+    return [Operation(*values) for values in json.loads(told)]
 
 
 def anchored(boot: str = BOOT) -> dict[str, Any]:

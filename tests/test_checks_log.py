@@ -1,15 +1,11 @@
-"""The append log: hand-written histories, a brute-force judge that the linear one must agree with, mutations."""
+"""The append log, on histories small enough to judge by eye."""
 
 from __future__ import annotations
 
-import random
-
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from scenarios.checks import append_log
-from tests.records import Story
+from tests.records import Story, ns
 
 
 def won(story, process, span, version, value):
@@ -52,6 +48,10 @@ def calm():
 
 def anomalies(story):
     return sorted({finding.anomaly for finding in story.judge(append_log()).findings})
+
+
+def append_findings(story):
+    return story.judge(append_log()).findings
 
 
 def test_one_order_is_valid():
@@ -258,123 +258,154 @@ def test_without_reads_or_without_appends_it_is_vacuous():
     assert story.judge(append_log()).verdict == "vacuous"
 
 
-def simulated(rng, count):
-    """A history of one key whose operations take effect at a random instant of their interval."""
-    story, log = Story(), []
-    points = sorted((rng.uniform(0, 10), number) for number in range(count))
-    for point, number in points:
-        span = (round(point - rng.uniform(0.01, 3), 3), round(point + rng.uniform(0.01, 3), 3))
-        process, kind = f"east-log-{number}", rng.choice(["append", "append", "read", "race", "info", "info", "fail"])
-        value = 100 + number
-        if kind == "append":
-            log.append(value)
-            won(story, process, span, len(log), value)
-        elif kind == "race":
-            lost_race(story, process, span, len(log), value)
-        elif kind == "info":
-            if rng.random() < 0.5:
-                log.append(value)
-            open_append(story, process, (span[0], rng.choice([None, round(span[0] + 0.001, 3)])), value)
-        elif kind == "fail":
-            open_append(story, process, span, value, "fail")
-        else:
-            read(story, process, span, *log)
-    return story
+def test_the_numbers_of_a_result_say_what_was_looked_at():
+    story = calm()
+    open_append(story, "east-log-3", (15, 16), 14)
+    open_append(story, "east-log-3", (15, 16), 15, "fail")
+    read(story, "east-log-5", (20, 21), 11, cl="QUORUM")
+    story.op("east-log-5", "log read", (20, 21), "fail", cl="SERIAL")
+    result = story.judge(append_log())
+
+    assert result.counts == {
+        "acked": 3, "reads": 2, "other reads": 1, "lost races": 1, "indeterminate": 1, "keys": 1,
+        "concurrent keys": 1, "findings": 0,
+    }  # fmt: skip
+    assert (result.measured, result.limit, result.unit) == (0, 0, "contradictions")
+    assert result.explain == "3 appends and 2 reads over 1 keys fit one order each"
 
 
-def judged(story):
-    return append_findings(story) == ()
+def test_a_history_with_nothing_to_compare_says_so():
+    assert Story().judge(append_log()).explain == "0 acknowledged appends and 0 serial reads: nothing to compare"
 
 
-def append_findings(story):
-    return story.judge(append_log()).findings
+@pytest.mark.parametrize(("begins", "keys"), [(2.1, 0), (2, 1), (1.5, 1)])  # equal stamps are concurrent
+def test_keys_with_operations_at_once_are_counted(begins, keys):
+    story = Story()
+    won(story, "east-log-0", (1, 2), 1, 11)
+    read(story, "east-log-1", (begins, 3), 11)
+    story.op("east-log-2", "log read", (0, 9), cl="SERIAL", key=2, out=[])
+    result = story.judge(append_log())
+
+    assert (result.counts["keys"], result.counts["concurrent keys"]) == (2, keys)
 
 
-@settings(deadline=None)
-@given(st.integers(0, 2**32), st.integers(1, 60))
-def test_every_simulated_log_is_linearizable(seed, count):
-    assert append_findings(simulated(random.Random(seed), count)) == ()
+def test_who_ended_last_counts_for_what_is_at_once():
+    story = Story()
+    won(story, "east-log-0", (1, 9), 1, 11)
+    won(story, "east-log-1", (0.5, 0.7), 1, 11)
+    story.operations.pop()
+    read(story, "east-log-1", (2, 3), 11)
+    read(story, "east-log-1", (4, 5), 11)
+
+    assert story.judge(append_log()).counts["concurrent keys"] == 1
 
 
-@settings(deadline=None, max_examples=400)
-@given(st.integers(0, 2**32), st.integers(2, 7))
-def test_the_linear_judge_agrees_with_brute_force_on_mutated_logs(seed, count):
-    rng = random.Random(seed)
-    story = simulated(rng, count)
-    for _ in range(rng.randint(0, 2)):
-        mutate(rng, story)
+def test_an_append_without_a_recorded_end_is_open_for_ever():
+    story = calm()
+    open_append(story, "east-log-3", (3.5, None), 14)
+    read(story, "west-log-1", (30, 31), 11, 12, 13, 14)
 
-    assert judged(story) == linearizable(story.operations)
+    result = story.judge(append_log())
+    assert (result.verdict, result.counts["concurrent keys"]) == ("valid", 1)
 
 
-@settings(deadline=None, max_examples=50)
-@given(st.integers(0, 2**32), st.integers(2, 30))
-def test_less_knowledge_never_makes_a_valid_log_invalid(seed, count):
-    rng = random.Random(seed)
-    story = simulated(rng, count)
-    for item in story.operations:
-        item.invoke -= rng.randrange(10**9)
-        if item.returned is not None:
-            item.returned += rng.randrange(10**9)
-    reads = [item for item in story.operations if item.f == "read"]
-    if reads:
-        story.operations.remove(rng.choice(reads))
+@pytest.mark.parametrize(
+    ("make", "detail", "operations", "at"),
+    [
+        (
+            lambda story: won(story, "west-log-7", (7, 8), 3, 77),
+            "east-log-0 and west-log-7 were both told that they appended version 3 of key 1",
+            [5, 7],
+            7,
+        ),
+        (
+            lambda story: read(story, "west-log-7", (20, 21), 11, 13),
+            "west-log-7 read 13 as version 2 where west-log-1 read 12 as version 2, key 1",
+            [6, 7],
+            20,
+        ),
+        (
+            lambda story: read(story, "west-log-7", (20, 21), 11, 12),
+            "west-log-7, read of key 1, did not show an append that was acknowledged before (east-log-0, append); "
+            "version 3",
+            [5, 7],
+            20,
+        ),
+        (
+            lambda story: read(story, "west-log-7", (5, 6), 11, 12, 13),
+            "east-log-0, append of key 1, began after somebody had seen it (west-log-7, read); version 3",
+            [5, 7],
+            5,
+        ),
+        (
+            lambda story: lost_race(story, "west-log-7", (20, 21), 5, 98),
+            "west-log-7 shows that version 4 of key 1 exists, no append made it",
+            [7],
+            20,
+        ),
+        (
+            lambda story: read(story, "west-log-7", (20, 21), 11, 12, 13, 55),
+            "west-log-7 read 55 as version 4, which nobody appended",
+            [7],
+            20,
+        ),
+    ],
+)
+def test_a_finding_names_who_when_and_the_operations_that_contradict(make, detail, operations, at):
+    story = calm()
+    make(story)
+    findings = story.judge(append_log()).findings
 
-    assert append_findings(story) == ()
+    assert detail in [finding.detail for finding in findings]
+    finding = next(finding for finding in findings if finding.detail == detail)
+    assert ([item["op"] for item in finding.operations], finding.at) == (operations, ns(at))
 
 
-def mutate(rng, story):
-    """One lie: a shifted operation, a changed version or head, a changed read, another outcome."""
-    item = rng.choice(story.operations)
-    lie = rng.choice(["shift", "answer", "outcome"])
-    if lie == "shift":
-        by = rng.randrange(-(4 * 10**9), 4 * 10**9)
-        item.invoke += by
-        item.returned = None if item.returned is None else item.returned + by
-    elif lie == "outcome" and item.f == "append":
-        item.outcome, item.out = rng.choice(["info", "fail"]), None
-    elif item.f == "read":
-        ids = [row[1] for row in item.out]
-        change = rng.choice(["truncate", "swap", "extend"])
-        if change == "truncate":
-            ids = ids[: len(ids) // 2]
-        elif change == "swap":
-            rng.shuffle(ids)
-        else:
-            ids.append(rng.choice(story.operations).value or 7)
-        item.out = [[version, value] for version, value in enumerate(ids, start=1)]
-    elif item.outcome == "ok":
-        name = "version" if item.out["applied"] else "head"
-        item.out = {**item.out, name: max(1, item.out[name] + rng.choice([-1, 1]))}
+def test_a_version_that_others_show_as_another_is_told_from_both_sides():
+    story = Story()
+    won(story, "east-log-0", (1, 2), 1, 11)
+    open_append(story, "east-log-1", (1, 2), 12)
+    read(story, "west-log-1", (3, 4), 12, 11)
+
+    assert [finding.detail for finding in append_findings(story)] == [
+        "east-log-0 was told version 1 of key 1 for 11, reads show 12",
+        "east-log-0 was told version 1 for 11, reads show it as 2",
+    ]
 
 
-def linearizable(operations):
-    """Try every order that real time allows (n <= 8); indeterminate appends may be left out."""
-    relevant = [item for item in operations if item.outcome != "fail"]
-    infinite = float("inf")
+def test_a_gap_and_a_duplicate_are_told_with_their_version():
+    story = Story()
+    story.op("west-log-1", "log read", (20, 21), cl="SERIAL", out=[[1, 11], [3, 11]])
 
-    def end(item):
-        return item.returned if item.outcome == "ok" else infinite
+    told = [finding.detail for finding in append_findings(story)]
+    assert told[:2] == ["west-log-1 read key 1 with version 3 where 2 belongs", "west-log-1 read 11 twice in key 1"]
 
-    def after(log, item):
-        """The log after `item`, or None when `item` cannot have happened on it."""
-        if item.f == "read":
-            return log if [list(row) for row in enumerate(log, start=1)] == item.out else None
-        if item.outcome == "info":
-            return (*log, item.value)
-        if not item.out["applied"]:
-            return log if item.out["head"] == len(log) else None
-        return (*log, item.value) if item.out["version"] == len(log) + 1 else None
 
-    def search(log, left):
-        if all(item.outcome == "info" for item in left):
-            return True
-        earliest = min(end(item) for item in left)
-        for place, item in enumerate(left):
-            if item.invoke <= earliest:
-                grown = after(log, item)
-                if grown is not None and search(grown, left[:place] + left[place + 1 :]):
-                    return True
-        return False
+def test_an_acknowledged_version_beyond_one_that_nobody_made_is_the_proof():
+    story = Story()
+    won(story, "east-log-0", (1, 2), 2, 12)
 
-    return search((), relevant)
+    (finding,) = append_findings(story)
+    assert finding.detail == "east-log-0 shows that version 1 of key 1 exists, no append made it"
+
+
+def test_the_first_who_shows_a_version_proves_it():
+    story = calm()
+    lost_race(story, "west-log-8", (24, 25), 9, 98)
+    lost_race(story, "west-log-7", (20, 21), 4, 97)
+
+    assert [item["op"] for item in append_findings(story)[0].operations] == [8]
+
+
+def test_of_a_long_read_the_last_rows_are_shown():
+    story = Story()
+    for version in range(1, 7):
+        won(story, "east-log-0", (version, version + 0.5), version, 10 + version)
+    read(story, "west-log-1", (20, 21), 11, 12, 13, 14, 15)
+    read(story, "west-log-2", (20, 21), 11, 12, 13, 14, 15, 99)
+
+    shown = next(finding for finding in append_findings(story) if finding.anomaly == "garbage").operations[-1]
+    assert shown["out"] == {"versions": 6, "last": [[2, 12], [3, 13], [4, 14], [5, 15], [6, 99]]}
+    short = read(story, "west-log-3", (30, 31), 11, 12, 13, 14, 98)
+    (fork,) = [finding for finding in append_findings(story) if finding.anomaly == "fork" and finding.at == ns(30)]
+    assert fork.operations[-1]["out"] == short.out

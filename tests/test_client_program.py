@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pytest
 from cassandra import ConsistencyLevel, Unavailable
-from cassandra.policies import DCAwareRoundRobinPolicy, FallthroughRetryPolicy
+from cassandra.policies import DCAwareRoundRobinPolicy, FallthroughRetryPolicy, RetryPolicy
 
 from clusters.errors import EnvironmentUnfit, UsageError
+from scenarios import client as program
 from scenarios import session as driver
 from scenarios.client import Client, Emitter, Spec, load
 from scenarios.history import read_history
 from scenarios.workloads import log
-from scenarios.workloads.declared import Ledger, LwtLog, Probe
+from scenarios.workloads.declared import CasRegister, Counter, Ledger, LwtLog, Probe, Sabotage
 from scenarios.workloads.finals import FinalRead, ask_finally
 from scenarios.workloads.operation import Reply
 from scenarios.workloads.recorder import Occasion, Process
@@ -67,7 +68,8 @@ def test_a_spec_is_read_with_its_workloads(tmp_path):
     [
         ({"client_number": 64}, "client_number"),
         ({"contact_points": []}, "contact_points"),
-        ({"serial": "QUORUM"}, "serial"),
+        ({"sabotage": {"retry": "always"}}, "sabotage.retry"),
+        ({"workloads": [{"workload": "cas", "serial": "QUORUM"}]}, "serial"),
         ({"colour": "red"}, "colour"),
         ({"workloads": [{"workload": "bank"}]}, "workloads.0"),
     ],
@@ -117,13 +119,12 @@ def test_a_start_and_a_stop(client):
     assert sum(sum(counts.values()) for counts in events[2]["workloads"].values()) >= len(session.sent)
 
 
-def test_the_schema_comes_before_the_first_rows(client):
+def test_the_schema_holds_what_is_declared_and_asks_for_no_rows(client):
     _, session, _ = client
-    session.replies = deque([TIMED_OUT])
     events = obey(client, {"do": "schema", "replication": {"east": 3}, "read_repair": "NONE"})
-    assert events[0]["event"] == "schema"
-    assert len(session.defined) == 5
-    assert [operation.key for _, operation in session.sent] == [0, 0, 1]
+    assert events == [{"event": "schema", "keyspace": "rp_test", "tables": ["ledger", "log", "probe"]}]
+    assert len(session.defined) == 4
+    assert session.sent == []
 
 
 def test_a_schema_without_replication_is_refused(client):
@@ -228,3 +229,127 @@ def test_the_cluster_is_configured_for_bad_days():
         assert (cluster.idle_heartbeat_interval, cluster.idle_heartbeat_timeout) == (2, 2)
     finally:
         cluster.shutdown()
+
+
+def test_a_client_that_was_told_no_moment_takes_its_own_once(tmp_path):
+    spec = Spec.model_validate(told(tmp_path))
+    assert spec.place == spec.place
+    assert spec.place.epoch_ns == spec.timestamps.monotonic_ns > 0
+    given = Spec.model_validate(told(tmp_path, timestamps={"wall_us": 10**15, "monotonic_ns": 5}))
+    assert (given.place.epoch_ns, given.clock().wall_us) == (5, 10**15)
+
+
+# sabotage
+
+
+def test_the_retry_that_is_sabotage_has_to_be_asked_for():
+    assert type(driver.profile("east", "ONE", retry="default").retry_policy) is RetryPolicy
+    assert type(driver.profile("east", "ONE").retry_policy) is FallthroughRetryPolicy
+
+
+def test_a_clock_that_was_stepped_back_gives_older_timestamps_and_goes_on_growing():
+    clock = driver.SharedTimestamps(10**15, 0, 1, clock=lambda: 0)
+    before = clock()
+    clock.step(-5_000_000)
+    after = [clock() for _ in range(3)]
+    assert before - 5_000_000 <= after[0] < before - 4_999_000
+    assert after == sorted(set(after))
+    assert {stamp % 64 for stamp in after} == {1}
+
+
+@pytest.mark.parametrize("offset", [0, -5_000_000])
+def test_a_clock_is_stepped_once_when_the_traffic_starts(tmp_path, offset):
+    clock = driver.SharedTimestamps(10**15, 0, 3)
+    sabotage, workloads = Sabotage(clock_offset_us=offset).as_spec(), [Ledger().as_spec()]
+    spec = Spec.model_validate(told(tmp_path, sabotage=sabotage, workloads=workloads))
+    client = Client(spec, FakeSession(), recorder(tmp_path), [].append, clock)
+    commands = [{"do": "warm"}, {"do": "start"}, {"do": "stop"}, {"do": "start"}, {"do": "stop"}]
+    walls = []
+    for command in commands:
+        client.obey([json.dumps(command)])
+        walls.append(clock.wall_us)
+    assert walls == [10**15, *[10**15 + offset] * 4]
+
+
+# the program as a whole
+
+
+@pytest.fixture
+def connected(monkeypatch):
+    session, seen = FakeSession(), {}
+
+    def connect(contact_points, port, profiles, timestamps, timeout):
+        seen.update(profiles=profiles, timestamps=timestamps)
+        return session
+
+    monkeypatch.setattr(program.Session, "connect", connect)
+    monkeypatch.setattr(program.signal, "signal", lambda number, handler: None)
+    return session, seen
+
+
+def run(folder, commands, **spec):
+    events = []
+    path = folder / "spec.json"
+    path.write_text(json.dumps(told(folder / "history", **spec)))
+    code = program.main([str(path)], [json.dumps(command) for command in commands], events.append)
+    return code, events
+
+
+@pytest.mark.parametrize("do", ["stop", "final"])
+def test_the_kinds_of_errors_are_in_a_file_once_a_command_is_answered(client, tmp_path, do):
+    obey(client, {"do": do})
+    written = json.loads((tmp_path / "east-client-3.outcomes.json").read_text())
+    assert written == {"schema": 1, "datacenter": "east", "triples": []}
+
+
+def test_a_client_leaves_every_kind_of_error_beside_its_history(tmp_path, connected):
+    session, _ = connected
+    session.replies.extend([TIMED_OUT, DOWN])
+    reads = [{"workload": "ledger", "cl": "ALL"}]
+    code, events = run(tmp_path, [{"do": "final", "reads": reads, "deadline": 0}, {"do": "triples"}])
+
+    written = json.loads((tmp_path / "history" / "east-client-3.outcomes.json").read_text())
+    assert (code, session.closed) == (0, True)
+    assert written == {"schema": 1, "datacenter": "east", "triples": events[-1]["triples"]}
+    assert written["triples"] == [
+        {"kind": "read", "triple": ["Unavailable", "", "ALL"], "outcome": "fail", "count": 1},
+        {"kind": "read", "triple": ["WriteTimeout", "SIMPLE", "LOCAL_QUORUM"], "outcome": "fail", "count": 1},
+    ]
+    assert len(read_history(tmp_path / "history")) == 2
+
+
+@pytest.mark.parametrize("retry", ["fallthrough", "default"])
+def test_every_lane_has_its_own_turn_of_coordinators_and_the_told_retry(tmp_path, connected, retry):
+    _, seen = connected
+    run(tmp_path, [], workloads=[CasRegister().as_spec(), Counter().as_spec()], sabotage={"retry": retry})
+    policies = {name: profile.retry_policy for name, profile in seen["profiles"].items()}
+    assert set(policies) == {"final", *(f"cas worker {n}" for n in range(4)), "counter adder 0", "counter adder 1",
+                             "counter reader"}  # fmt: skip
+    assert {type(policy) for policy in policies.values()} == {
+        RetryPolicy if retry == "default" else FallthroughRetryPolicy
+    }
+    balancing = [profile.load_balancing_policy for profile in seen["profiles"].values()]
+    assert len({id(policy) for policy in balancing}) == len(balancing)
+
+
+class Obliging(FakeSession):
+    """Applies every transaction, and answers every read with nothing."""
+
+    def submit(self, lane, operation, done):
+        self.sent.append((lane, operation))
+        done(Reply(rows=({"[applied]": True},) if operation.kind == "lwt" else ()))
+
+
+def test_the_history_shows_transactions_as_they_are_declared_and_no_creation(tmp_path, monkeypatch, connected):
+    session = Obliging()
+    monkeypatch.setattr(program.Session, "connect", lambda *_: session)
+    workloads = [CasRegister(read_share=0.0).as_spec(), Counter().as_spec()]
+    assert run(tmp_path, [{"do": "warm", "times": 3}], workloads=workloads)[0] == 0
+
+    operations = read_history(tmp_path / "history")
+    assert {operation.f for _, operation in session.sent} == {"create", "cas", "add", "read"}
+    assert {(each.workload, each.f) for each in operations} == {("cas", "cas"), ("counter", "add"), ("counter", "read")}
+    attempts = [each for each in operations if each.f == "cas"]
+    assert len(attempts) == 12
+    assert {(each.outcome, each.serial, each.cl) for each in attempts} == {("ok", "SERIAL", "SERIAL")}
+    assert all(each.out == {"applied": True} and len(each.value) == 2 for each in attempts)

@@ -13,7 +13,7 @@ from scenarios.history import read_history
 from scenarios.load import Client as Told
 from scenarios.load import ClientFailed, Load
 from scenarios.workloads import plan, warming
-from scenarios.workloads.declared import Ledger, Probe, ProbeLane
+from scenarios.workloads.declared import Ledger, Probe, ProbeLane, Sabotage
 from scenarios.workloads.lanes import Lane
 from scenarios.workloads.recorder import Process
 from scenarios.workloads.warming import warm_up
@@ -200,3 +200,17 @@ def test_a_load_is_open_once_every_coordinator_has_answered_on_every_lane(tmp_pa
 def test_a_ring_that_does_not_answer_names_its_cold_lanes_and_where(tmp_path, monkeypatch):
     with pytest.raises(ClientFailed, match=r"did not answer ledger writer 0, probe read ONE in west within 30 s"):
         opened(tmp_path, monkeypatch, east=Talk(), west=Talk(["ledger writer 0", "probe read ONE"]))
+
+
+def test_only_the_datacenter_that_is_sabotaged_is_told_so(tmp_path, monkeypatch):
+    talk = Talk()
+    ring = fake_ring(tmp_path / "ring")
+    for cluster in {datacenter.cluster.name for datacenter in ring.datacenters}:
+        monkeypatch.setattr(type(ring.clusters.cluster(cluster).pod("client")), "spawn", lambda *_: talk, raising=False)
+    load = Load(ring, tmp_path, "rp_test", 7)
+    load.open([Ledger()], sabotage={"west": Sabotage(clock_offset_us=-5_000_000)})
+
+    told = {name: json.loads((tmp_path / f"client-{name}.json").read_text()) for name in ("east", "west")}
+    assert "sabotage" not in told["east"]
+    assert told["west"]["sabotage"] == {"clock_offset_us": -5_000_000, "retry": "fallthrough"}
+    assert Spec.model_validate(told["west"]).sabotage.clock_offset_us == -5_000_000

@@ -42,8 +42,9 @@ def honest(folder):
         story.op("east-ledger-0", "ledger write", (3 + number, 3.1 + number), key=bucket, value=value)
     story.op("west-ledger-0", "ledger write", (3, 9), "info", key=0, value=999, error=["WriteTimeout", "", "", ""])
     for dc in ("east", "west"):
-        for bucket, held in values.items():
-            for at, cl in ((70 + bucket, LOCAL_QUORUM), (75 + bucket, "ALL")):
+        for start, cl in ((70, LOCAL_QUORUM), (75, "ALL")):
+            for bucket, held in values.items():
+                at = start + bucket
                 story.op(f"{dc}-final-0", "ledger read", (at, at + 0.5), cl=cl, key=bucket, out=held, stage="final")
     peers = [{"host_id": host["host_id"], "address": host["address"]} for host in HOSTS[1:]]
     story.see("ring_view", 5, host=HOSTS[0]["host_id"], address=HOSTS[0]["address"], ok=True, peers=peers, down=[])
@@ -150,6 +151,18 @@ def test_exactly_the_declared_finding_disappoints_nobody():
     assert disappointment(verdict_of(checked("refused", Verdict.INVALID, OTHER, FOUND)), GUILTY) is None
 
 
+@pytest.mark.parametrize(("found", "said"), [
+    (["two-winners"], None),
+    (["two-winners", "stale-read"], None),
+    (["stale-read"], "anomalies are ['stale-read'], without two-winners"),
+    (["two-winners", "late"], "anomalies are ['late', 'two-winners'], not only two-winners, stale-read"),
+])  # fmt: skip
+def test_the_first_of_several_anomalies_must_be_found_and_the_others_may(found, said):
+    expected = Expected(Verdict.INVALID, check="refused", anomaly=("two-winners", "stale-read"))
+    findings = [replace(FOUND, anomaly=anomaly) for anomaly in found]
+    assert disappointment(verdict_of(checked("refused", Verdict.INVALID, *findings)), expected) == said
+
+
 @pytest.mark.parametrize(
     ("verdict", "said"),
     [
@@ -169,7 +182,7 @@ def test_exactly_the_declared_finding_disappoints_nobody():
             "anomalies are ['late', 'served-in-cut'], not only served-in-cut",
         ),
         (verdict_of(checked("refused", Verdict.INVALID, OTHER)), "nobody found is forger: ['east-probe-1']"),
-        (verdict_of(checked("refused", Verdict.INVALID)), "nobody found is forger: []"),
+        (verdict_of(checked("refused", Verdict.INVALID)), "anomalies are [], without served-in-cut"),
     ],
 )
 def test_what_differs_is_said(verdict, said):

@@ -12,6 +12,7 @@ from clusters.errors import WaitTimeout
 from clusters.lab.wire import LabGone
 from clusters.network import Route, Rule
 from clusters.ring import standing
+from clusters.ring.host import Host
 from clusters.ring.standing import HEAP_TABLES, StandingRing
 from tests.ring_fakes import agree, fake_ring
 
@@ -131,6 +132,24 @@ def test_hints_are_added_over_all_hosts_that_answer(ring):
     sees(ring, "east-a-0", hints={})
     sees(ring, "east-b-0", hints={})
     assert ring.await_hints_drained(1.0) < 1.0
+
+
+def test_a_batch_that_any_host_keeps_or_may_keep_is_waited_for(ring, monkeypatch):
+    kept = {"west-b-0": [2, 0, 0], "east-a-0": [0, TimeoutError("slow"), 0]}
+    monkeypatch.setattr(Host, "count_batches", lambda host: answer(kept.get(host.spec.who, [0])))
+
+    with pytest.raises(WaitTimeout, match="west-b-0 keeps 2 batches"):
+        ring.await_batches_played(0)
+    with pytest.raises(WaitTimeout, match="east-a-0 does not answer: slow"):
+        ring.await_batches_played(0)
+    assert ring.await_batches_played(1.0) < 1.0
+
+
+def answer(waiting):
+    kept = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+    if isinstance(kept, Exception):
+        raise kept
+    return kept
 
 
 def test_hosts_zones_and_nobody_are_asked_as_told(ring):

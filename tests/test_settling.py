@@ -9,6 +9,7 @@ import pytest
 from clusters.errors import WaitTimeout
 from clusters.ring import ring as rings
 from clusters.ring.config import CQL_PORT
+from clusters.ring.host import Host
 from clusters.waiting import until
 from scenarios import run as running
 from scenarios import settling
@@ -86,6 +87,7 @@ def test_hints_are_looked_for_only_after_they_were_written_and_until_none_waits(
         return waiting.pop(0)
 
     monkeypatch.setattr(ring, "hints", hints)
+    monkeypatch.setattr(Host, "count_batches", lambda host: 0)
     deliver_hints(run)
 
     limits = ring.limits
@@ -95,5 +97,6 @@ def test_hints_are_looked_for_only_after_they_were_written_and_until_none_waits(
         ("hints are written", None, None),
         ("traffic in hints are written", True, limits.hints_written.seconds),
         ("hints", None, None),
+        ("batches played", True, limits.batches.seconds),
         ("hints delivered", True, limits.hints.seconds),
     ]

@@ -21,7 +21,7 @@ def paced(late, count=1000, **fields):
     for number in range(count):
         due = 1 + number / 100
         sent = due + (LATE + 0.001 if number < late else 0.0)
-        story.op("east-probe-0", "probe write", (sent, sent + 0.002), due=due, **fields)
+        story.op(f"east-probe-{number % 20}", "probe write", (sent, sent + 0.002), due=due, **fields)
     return story
 
 
@@ -111,12 +111,12 @@ def judged(tmp_path, late, *checks, **fields):
     """The verdict over a history with one unserved write; `fields` of a further write inside the cut."""
     story = paced(late).phase("baseline", 0.5)
     story.facts["faults"] = ["F1"]
-    story.op("east-probe-1", "probe write", (5, 7), "fail", error=["Unavailable", "", "LOCAL_QUORUM", "no"], due=5)
+    story.op("east-probe-91", "probe write", (5, 7), "fail", error=["Unavailable", "", "LOCAL_QUORUM", "no"], due=5)
     story.op("east-ledger-0", "ledger write", (2, 2.1), value=1)
     for dc in ("east", "west"):
         story.op(f"{dc}-ledger-9", "ledger read", (60, 61), out=[1], stage="final")
     if fields:
-        story.op("west-probe-0", "probe write", (23, 24), **fields)
+        story.op("west-probe-90", "probe write", (23, 24), **fields)
     story.fault("F1", 20, 21, 30, 31).event("cleanup", 70, ok=True, detail="0 entries left in the journal")
     return judge_scenario(story.write(tmp_path / "s", checks))
 
@@ -141,7 +141,7 @@ def test_the_judge_finds_what_was_served_in_a_cut_however_starved_the_machine(tm
 
     assert verdict.verdict is Verdict.INVALID
     assert [check.verdict for check in verdict.checks] == [Verdict.UNKNOWN, Verdict.INVALID]
-    assert verdict.explain.startswith("refused QUORUM in F1: west-probe-0")
+    assert verdict.explain.startswith("refused QUORUM in F1: west-probe-90")
 
 
 def test_a_history_that_cannot_be_read_excuses_nothing_and_decides_nothing(tmp_path):

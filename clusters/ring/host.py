@@ -123,6 +123,10 @@ class Host:
         answer = self.pod.probe(request, ASK_SECONDS)
         return dict(Counter(name[:UUID_LENGTH] for name in answer["names"]))
 
+    def count_batches(self) -> int:
+        """Logged batches that this host keeps until it is sure of them; it plays old ones again every 10 s."""
+        return len(self._select("SELECT JSON id FROM system.batches"))
+
     def reads_at_all(self, table: str) -> str | None:
         """None when this host, as coordinator, had an answer of every replica of one partition, else what it says.
 

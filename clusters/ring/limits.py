@@ -16,6 +16,10 @@ PHI_FACTOR = 1.0 / math.log(10.0)
 HINT_DISPATCH = 10.0
 """HintsDispatchTrigger runs every 10 s (HintsService, scheduleWithFixedDelay 10, 10)."""
 HINT_ROUNDS = 3
+BATCH_REPLAY = 10.0
+"""BatchlogManager.REPLAY_INTERVAL; a batch is played again once it is older than twice the write time-out."""
+BATCH_ROUNDS = 2
+"""One period until the next round, and one again for a batch that was too young in it."""
 WRITE_TIMEOUT = 2.0
 """write_request_timeout: Config.java; a hint is written for what did not answer by then."""
 RING_DELAY = {"fast": 5.0, "default": 30.0}
@@ -143,6 +147,13 @@ class Limits:
             f"+ hint time-out {WRITE_TIMEOUT:g} s"
         )
         return Limit("hint delivery", seconds, formula)
+
+    @property
+    def batches(self) -> Limit:
+        """Every logged batch of unknown end was played again, and what that left for a host that was away is a hint."""
+        seconds = BATCH_ROUNDS * BATCH_REPLAY + 2 * WRITE_TIMEOUT
+        formula = f"{BATCH_ROUNDS} replay periods x {BATCH_REPLAY:g} s + age of a batch 2 x {WRITE_TIMEOUT:g} s"
+        return Limit("batch replay", seconds, formula)
 
     @property
     def reconnect(self) -> Limit:

@@ -138,6 +138,19 @@ class Ring:
                     total[host_id] = total.get(host_id, 0) + files
         return total
 
+    def await_batches_played(self, timeout: float) -> float:
+        """Wait until no host keeps a logged batch; seconds that it took."""
+
+        def lack() -> str | None:
+            for host, kept in zip(self.hosts, self.each(lambda host: host.count_batches()), strict=True):
+                if isinstance(kept, Exception):
+                    return f"{host.spec.who} does not answer: {kept}"
+                if kept:
+                    return f"{host.spec.who} keeps {kept} batches"
+            return None
+
+        return self.timed(lambda: until("no batch waits", Condition(lack), timeout=timeout, every=0.3))
+
     def await_hints_drained(self, timeout: float) -> float:
         """Wait until no host holds hints for another; seconds that it took."""
 

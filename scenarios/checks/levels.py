@@ -6,9 +6,16 @@ datacenter (apache/cassandra `db/ConsistencyLevel.java`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from operator import attrgetter
 
 from scenarios.history import Operation
+
+Level = tuple[str, str]
+"""(consistency, coordinator's datacenter)."""
 
 SERIAL_LEVELS = frozenset(("SERIAL", "LOCAL_SERIAL"))
 NODE_LOCAL = "NODE_LOCAL"
@@ -22,18 +29,87 @@ def at_level(operation: Operation, consistency: str) -> bool:
     return (operation.serial if conditional else operation.cl) == consistency
 
 
-def must_see(write: tuple[str, str], read: tuple[str, str], replication: Mapping[str, int]) -> bool:
+def level_of(operation: Operation) -> Level:
+    """The level that an operation was asked at, with its coordinator's datacenter."""
+    return operation.cl, operation.dc
+
+
+def must_see(write: Level, read: Level, replication: Mapping[str, int]) -> bool:
     """Whether a read must see an acknowledged write: their replicas overlap in a datacenter, or in total.
 
-    `write` and `read` are (consistency, coordinator's datacenter). Unknown levels overlap with nothing.
+    Unknown levels overlap with nothing, nor does anything where the replication is not known.
     """
-    total = sum(replication.values())
-    if _total(write, replication) + _total(read, replication) > total:
+    held = {datacenter: factor for datacenter, factor in replication.items() if factor > 0}
+    if not held:
+        return False
+    if _total(write, held) + _total(read, held) > sum(held.values()):
         return True
-    return any(_within(dc, write, replication) + _within(dc, read, replication) > rf for dc, rf in replication.items())
+    return any(_within(dc, write, held) + _within(dc, read, held) > factor for dc, factor in held.items())
 
 
-def _total(level: tuple[str, str], replication: Mapping[str, int]) -> int:
+def overlaps(replication: Mapping[str, int]) -> Callable[[Level, Level], bool]:
+    """`must_see(write, read)` of one ring; each pair of levels is reckoned once."""
+
+    @cache
+    def decided(write: Level, read: Level) -> bool:
+        return must_see(write, read, replication)
+
+    return decided
+
+
+@dataclass(slots=True)
+class Acked:
+    """What was acknowledged at one level, in the order of the acknowledgements: their times and their values."""
+
+    returned: list[int] = field(default_factory=list)
+    values: list[int] = field(default_factory=list)
+
+
+def acked_by_level(operations: Iterable[Operation]) -> dict[Level, Acked]:
+    """The acknowledged ones among `operations`, by level."""
+    acked = [item for item in operations if item.outcome == "ok" and item.returned is not None]
+    acked.sort(key=attrgetter("returned"))
+    lines: dict[Level, Acked] = {}
+    for item in acked:
+        line = lines.get((item.cl, item.dc))
+        if line is None:
+            line = lines[item.cl, item.dc] = Acked()
+        line.returned.append(item.returned or 0)
+        line.values.append(item.value)
+    return lines
+
+
+class Due:
+    """The values that were acknowledged before an instant; instants are asked in growing order only.
+
+    `values` may be taken from by the caller: what was taken out does not come back.
+    """
+
+    def __init__(self, lines: Iterable[Acked]) -> None:
+        self.values: set[int] = set()
+        self._lines = list(lines)
+        self._passed = [0] * len(self._lines)
+
+    def before(self, instant: int) -> set[int]:
+        """All values acknowledged before `instant`; equal stamps are concurrent."""
+        for number, line in enumerate(self._lines):
+            start = self._passed[number]
+            end = bisect_left(line.returned, instant, start)
+            if end > start:
+                self.values.update(line.values[start:end])
+                self._passed[number] = end
+        return self.values
+
+
+def by_level(reads: Sequence[Operation]) -> dict[Level, list[Operation]]:
+    """Reads by level, each in the order of their invoke."""
+    grouped: dict[Level, list[Operation]] = {}
+    for read in sorted(reads, key=attrgetter("invoke")):
+        grouped.setdefault((read.cl, read.dc), []).append(read)
+    return grouped
+
+
+def _total(level: Level, replication: Mapping[str, int]) -> int:
     consistency, datacenter = level
     everywhere = {
         "ALL": sum(replication.values()),
@@ -44,7 +120,7 @@ def _total(level: tuple[str, str], replication: Mapping[str, int]) -> int:
     return everywhere.get(consistency, _FEW.get(consistency, 0))
 
 
-def _within(datacenter: str, level: tuple[str, str], replication: Mapping[str, int]) -> int:
+def _within(datacenter: str, level: Level, replication: Mapping[str, int]) -> int:
     """The replicas of `datacenter` that a success at `level` certainly involved."""
     consistency, home = level
     rf = replication[datacenter]

@@ -8,7 +8,7 @@ history is linearizable exactly if (a) the versions and ids that were seen fit o
 
 from __future__ import annotations
 
-from collections import defaultdict
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -25,18 +25,10 @@ def append_log(record: Record, workload: str = "log") -> CheckResult:
 
     Judged are appends and the reads at SERIAL or LOCAL_SERIAL; other reads may miss a decided append and are only
     counted. An indeterminate append may be in the log or not, at any time after its invoke. Each finding carries the
-    one or two operations that contradict the rule.
+    one or two operations that contradict the rule. `concurrent keys` counts those that had two operations at once: what
+    never overlapped proves little about an order.
     """
-    logs: defaultdict[int | None, _Log] = defaultdict(_Log)
-    others = 0
-    for operation in record.of(workload):
-        if operation.f == "append":
-            logs[operation.key].appends.append(operation)
-        elif operation.f == "read" and operation.outcome == "ok":
-            if operation.cl in SERIAL_LEVELS:
-                logs[operation.key].reads.append(operation)
-            else:
-                others += 1
+    logs, others = _logs(record.of(workload))
     findings = [finding for key in sorted(logs, key=str) for finding in logs[key].judge()]
     acked = sum(len(log.acked) for log in logs.values())
     reads = sum(len(log.reads) for log in logs.values())
@@ -57,16 +49,32 @@ def append_log(record: Record, workload: str = "log") -> CheckResult:
             "other reads": others,
             "lost races": sum(len(log.races) for log in logs.values()),
             "indeterminate": sum(sum(item.outcome == "info" for item in log.appends) for log in logs.values()),
+            "keys": len(logs),
+            "concurrent keys": sum(log.concurrent for log in logs.values()),
         },
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Bound:
-    """A limit for T(v) and the operation that sets it."""
-
-    time: int
-    source: Operation
+def _logs(operations: Iterable[Operation]) -> tuple[dict[int | None, _Log], int]:
+    """The appends and serial reads of each key, and how many reads were at other levels."""
+    logs: dict[int | None, _Log] = {}
+    others = 0
+    for operation in operations:
+        log = logs.get(operation.key)
+        if log is None:
+            log = logs[operation.key] = _Log()
+        if operation.f == "append":
+            log.appends.append(operation)
+        elif operation.f == "read" and operation.outcome == "ok":
+            if operation.cl not in SERIAL_LEVELS:
+                others += 1
+                continue
+            log.reads.append(operation)
+        else:
+            continue
+        log.concurrent |= operation.invoke <= log.until
+        log.until = max(log.until, operation.returned or operation.invoke)
+    return {key: log for key, log in logs.items() if log.appends or log.reads}, others
 
 
 @dataclass(slots=True)
@@ -78,12 +86,14 @@ class _Log:
     acked: dict[int, Operation] = field(default_factory=dict)
     races: list[tuple[int, Operation]] = field(default_factory=list)
     order: dict[int, int] = field(default_factory=dict)
+    until: int = -1
+    concurrent: bool = False
 
     def judge(self) -> list[Finding]:
         """The contradictions of this key; times are only judged when the versions fit one log."""
         by_id = {item.value: item for item in self.appends}
         findings = [*self._claim(), *self._prefixes(), *self._acked_elsewhere()]
-        findings += [finding for read in self._longest() for finding in _impossible(read, by_id)]
+        findings += [finding for read in self._longest() for finding in _impossible(read, by_id, self.acked)]
         return findings or self._real_time(by_id)
 
     def _claim(self) -> Iterable[Finding]:
@@ -118,11 +128,12 @@ class _Log:
 
     def _acked_elsewhere(self) -> Iterable[Finding]:
         """What was acknowledged as version v is what the reads show there."""
+        order = self.order
         for version, item in self.acked.items():
-            shown = self.order.get(version, item.value)
-            if shown != item.value:
+            if order.get(version, item.value) != item.value:
                 detail = (
-                    f"{item.process} was told version {version} of key {item.key} for {item.value}, reads show {shown}"
+                    f"{item.process} was told version {version} of key {item.key} for {item.value}, "
+                    f"reads show {order[version]}"
                 )
                 yield _finding("fork", detail, item, *self._longest())
 
@@ -130,28 +141,34 @@ class _Log:
         """One sweep: the running lower bound of T(v) against the upper bound of each v."""
         seen = [(len(read.out), read) for read in self.reads] + self.races
         lower, upper = _seen_bounds(seen)
-        owners = {version: by_id[value] for version, value in self.order.items()} | self.acked
-        last = max([0, *owners, *upper])
-        guests = self._unclaimed({owner.value for owner in owners.values()})
+        acked, order = self.acked, self.order
+        guests = self._unclaimed()
         findings: list[Finding] = []
-        floor: _Bound | None = None
-        for version in range(1, last + 1):
-            ceiling = upper.get(version)
-            owner = owners.get(version) or next(guests, None)
+        floor: Operation | None = None
+        for version in range(1, max([0, *order, *acked, *upper]) + 1):
+            owner = acked.get(version)
             if owner is None:
-                proof = _witness(version, seen, owners)
+                owner = by_id[order[version]] if version in order else next(guests, None)
+            if owner is None:
+                proof = _witness(version, seen, acked)
                 detail = f"{proof.process} shows that version {version} of key {proof.key} exists, no append made it"
                 return [*findings, _finding("unwritten", detail, proof)]
-            floor = _later(floor, lower.get(version - 1), _Bound(owner.invoke, owner))
-            if owner.returned is not None and owner.outcome == "ok" and (not ceiling or owner.returned < ceiling.time):
-                ceiling = _Bound(owner.returned, owner)
-            if ceiling and floor.time > ceiling.time:
-                findings.append(_inverted(version, floor.source, ceiling.source))
+            before = lower.get(version - 1)
+            if before is not None and (floor is None or before.invoke > floor.invoke):
+                floor = before
+            if floor is None or owner.invoke > floor.invoke:
+                floor = owner
+            ceiling = upper.get(version)
+            if owner.outcome == "ok" and (ceiling is None or _end(owner) < _end(ceiling)):
+                ceiling = owner
+            if ceiling is not None and floor.invoke > _end(ceiling):
+                findings.append(_inverted(version, floor, ceiling))
         return findings
 
-    def _unclaimed(self, claimed: set[int]) -> Iterator[Operation]:
+    def _unclaimed(self) -> Iterator[Operation]:
         """Indeterminate appends that no read has shown, earliest first: each may have made one unseen version."""
-        return iter([item for item in self.appends if item.outcome == "info" and item.value not in claimed])
+        claimed = set(self.order.values())
+        yield from (item for item in self.appends if item.outcome == "info" and item.value not in claimed)
 
 
 def _gaps(read: Operation) -> Iterable[Finding]:
@@ -166,9 +183,11 @@ def _gaps(read: Operation) -> Iterable[Finding]:
         yield _finding("duplicate", f"{read.process} read {twice} twice in key {read.key}", read)
 
 
-def _impossible(read: Operation, by_id: dict[int, Operation]) -> Iterable[Finding]:
+def _impossible(read: Operation, by_id: dict[int, Operation], acked: dict[int, Operation]) -> Iterable[Finding]:
     for version, value in read.out:
         item = by_id.get(value)
+        if item is not None and acked.get(version) is item:
+            continue
         if item is None:
             yield _finding("garbage", f"{read.process} read {value} as version {version}, which nobody appended", read)
         elif item.outcome == "fail" or (item.outcome == "ok" and not item.out["applied"]):
@@ -180,27 +199,30 @@ def _impossible(read: Operation, by_id: dict[int, Operation]) -> Iterable[Findin
             yield _finding("fork", detail, item, read)
 
 
-def _seen_bounds(seen: Iterable[tuple[int, Operation]]) -> tuple[dict[int, _Bound], dict[int, _Bound]]:
-    """By version: the latest invoke (T(h + 1) comes after it) and the earliest return (T(h) comes before it)."""
-    lower: dict[int, _Bound] = {}
-    upper: dict[int, _Bound] = {}
+def _seen_bounds(seen: Iterable[tuple[int, Operation]]) -> tuple[dict[int, Operation], dict[int, Operation]]:
+    """By version: who began last (T(h + 1) comes after that) and who ended first (T(h) comes before that)."""
+    lower: dict[int, Operation] = {}
+    upper: dict[int, Operation] = {}
     for version, item in seen:
-        if version not in lower or item.invoke > lower[version].time:
-            lower[version] = _Bound(item.invoke, item)
-        if item.returned is not None and (version not in upper or item.returned < upper[version].time):
-            upper[version] = _Bound(item.returned, item)
+        if version not in lower:
+            lower[version] = upper[version] = item
+            continue
+        if item.invoke > lower[version].invoke:
+            lower[version] = item
+        if _end(item) < _end(upper[version]):
+            upper[version] = item
     return lower, upper
 
 
-def _witness(version: int, seen: Iterable[tuple[int, Operation]], owners: dict[int, Operation]) -> Operation:
+def _end(item: Operation) -> int:
+    """When an answered operation ended; one whose end was not recorded never did."""
+    return sys.maxsize if item.returned is None else item.returned
+
+
+def _witness(version: int, seen: Iterable[tuple[int, Operation]], acked: dict[int, Operation]) -> Operation:
     """The first operation that shows that `version` exists."""
     shown = [item for found, item in seen if found >= version]
-    return min(shown or [item for found, item in owners.items() if found > version], key=lambda item: item.invoke)
-
-
-def _later(first: _Bound | None, *others: _Bound | None) -> _Bound:
-    bounds = [bound for bound in (first, *others) if bound is not None]
-    return max(bounds, key=lambda bound: bound.time)
+    return min(shown or [item for found, item in acked.items() if found > version], key=lambda item: item.invoke)
 
 
 def _is_append(item: Operation) -> bool:

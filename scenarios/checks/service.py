@@ -1,15 +1,16 @@
-"""Who is served, and when: availability outside excused intervals, refusal inside a cut, recovery of old sessions."""
+"""Who is served, and when: outside excused intervals, refused inside a cut, as the token map says, and old sessions."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypedDict, Unpack
 
 from scenarios.checks.levels import at_level
-from scenarios.checks.registry import check, conclude
+from scenarios.checks.registry import check, conclude, listed
 from scenarios.checks.settling import Sample, settle
+from scenarios.checks.table import expected_service, serving_level
 from scenarios.history import SECOND, Operation, worker
 from scenarios.record import Moment, Record
 from scenarios.verdict import CheckResult, Finding
@@ -30,6 +31,12 @@ class Which(TypedDict, total=False):
 
     workload: str
     kinds: Sequence[str] | None
+
+
+class Asked(Which, total=False):
+    """As Which, and how many operations of each lane must be judged for the check to say anything (1 by default)."""
+
+    minimum: int
 
 
 def excuse(
@@ -57,7 +64,7 @@ def served(
     An operation is open from when it was due, or sent, until it returned; one without completion until the history
     ends. Vacuous with fewer than `minimum` ok operations outside the excused intervals, invalid before vacuous.
     """
-    operations = _chosen(record, datacenter, consistency, which)
+    operations = chosen(record, datacenter, consistency, which)
     end = max((item.returned or item.invoke for item in record.operations), default=0)
     tally, errors = _tallied(operations, [_interval(record, item) for item in excused], end)
     outside = sum(count for name, count in tally.items() if name.endswith("outside"))
@@ -98,8 +105,8 @@ def refused(
     start, stop = record.moment([window, "effective"]), record.moment([window, "recover"])
     inside = [
         item
-        for item in _chosen(record, datacenter, consistency, {"workload": workload, "kinds": kinds})
-        if item.invoke > start and item.returned is not None and item.returned < stop
+        for item in chosen(record, datacenter, consistency, {"workload": workload, "kinds": kinds})
+        if _wholly_inside(item, start, stop)
     ]
     findings = [_served_inside(item, window, start) for item in inside if item.outcome == "ok"]
     return conclude(
@@ -118,6 +125,46 @@ def refused(
     )
 
 
+@check("service_as_expected", ident="service in {window} is what the token map allows")
+def service_as_expected(
+    record: Record,
+    window: str,
+    away: Collection[str] = (),
+    cut: Sequence[Collection[str]] = (),
+    excused: Sequence[Excuse] = (),
+    **asked: Unpack[Asked],
+) -> CheckResult:
+    """Inside the proven fault every operation is served where its key has enough replicas left, and nowhere else.
+
+    `away` are the host_ids that the fault silences, `cut` the pairs of datacenters that it parts; table.py tells, per
+    key, what that leaves. Where service is left, what was due from `effective` until before `recover` is ok unless it
+    was open in an excused interval (as in `served`); where none is left, nothing that lies wholly inside is ok (as in
+    `refused`). Vacuous when a lane (datacenter, level, left or not) that the history has was not judged inside;
+    unknown when the replicas of a key or what a level needs cannot be reckoned.
+    """
+    span = record.moment([window, "effective"]), record.moment([window, "recover"])
+    end = max((item.returned or item.invoke for item in record.operations), default=0)
+    sorted_out = _Sorted(span, [_interval(record, item) for item in excused], end)
+    keys = sorted_out.take_all(record, chosen(record, None, None, asked), away, cut)
+    findings = [_unserved(process, failed) for (process, _), failed in sorted(sorted_out.unserved.items())]
+    findings += [_served_inside(item, window, span[0]) for item in sorted_out.served_in_cut]
+    silent = sorted_out.silent(asked.get("minimum", 1))
+    return conclude(
+        findings,
+        [f"nothing is known of {text}" for text in sorted(sorted_out.doubts)],
+        0 if silent else len(sorted_out.lanes),
+        (
+            f"{sum(sorted_out.lanes.values())} operations in {len(sorted_out.lanes)} lanes went as the token map says",
+            f"too few operations inside {window} at {listed(silent)}" if silent else f"no {window} traffic at all",
+        ),
+        measured=len(findings),
+        limit=0,
+        unit="findings",
+        formula="; ".join(f"excused: {item.get('why', 'no reason')}" for item in excused) or "no interval excused",
+        counts={**sorted_out.tally, "keys": keys, "lanes": len(sorted_out.lanes)},
+    )
+
+
 @check("session_recovers", ident="the old session in {datacenter} recovers")
 def session_recovers(
     record: Record,
@@ -133,7 +180,7 @@ def session_recovers(
     was sent after the limit is a finding.
     """
     start = record.moment(since)
-    operations = _chosen(record, datacenter, consistency, which)
+    operations = chosen(record, datacenter, consistency, which)
     old = sorted({worker(item.process) for item in operations if item.invoke < start and item.outcome == "ok"})
     settled = settle(_answers(operations, frozenset(old), start), start, limit, old)
     return conclude(
@@ -153,7 +200,7 @@ class _Lane:
     """What decides whether an operation is looked at."""
 
     datacenter: str | None
-    consistency: str
+    consistency: str | None
     kinds: Sequence[str] = field(default_factory=tuple)
 
     def takes(self, operation: Operation) -> bool:
@@ -161,11 +208,12 @@ class _Lane:
             operation.stage is None
             and (self.datacenter is None or operation.dc == self.datacenter)
             and (not self.kinds or operation.f in self.kinds)
-            and at_level(operation, self.consistency)
+            and (self.consistency is None or at_level(operation, self.consistency))
         )
 
 
-def _chosen(record: Record, datacenter: str | None, consistency: str, which: Which) -> list[Operation]:
+def chosen(record: Record, datacenter: str | None, consistency: str | None, which: Which) -> list[Operation]:
+    """The operations that service is judged by: of this datacenter and level (None: of all), from a warm ring on."""
     lane = _Lane(datacenter, consistency, which.get("kinds") or ())
     begin = record.warm
     return [item for item in record.of(which.get("workload", "probe")) if item.started >= begin and lane.takes(item)]
@@ -191,6 +239,70 @@ def _tallied(
         if not inside and item.outcome != "ok":
             errors[worker(item.process)].append(item)
     return tally, errors
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """The operations of a fault, sorted by what the service table says of each.
+
+    `lanes` counts, for each (datacenter, level, left or not) of the whole history, what was judged inside the fault.
+    """
+
+    span: tuple[int, int]
+    excused: Sequence[tuple[int, int]]
+    end: int
+    lanes: Counter[tuple[str, str, bool]] = field(default_factory=Counter)
+    tally: Counter[str] = field(default_factory=Counter)
+    unserved: defaultdict[tuple[str, str], list[Operation]] = field(default_factory=lambda: defaultdict(list))
+    served_in_cut: list[Operation] = field(default_factory=list)
+    doubts: set[str] = field(default_factory=set)
+
+    def take_all(
+        self, record: Record, operations: Iterable[Operation], away: Collection[str], cut: Sequence[Collection[str]]
+    ) -> int:
+        """Sort all operations in by the table of each key; how many keys there were."""
+        tables: dict[int | None, dict[tuple[str, str], bool]] = {}
+        for item in operations:
+            if item.key not in tables:
+                tables[item.key] = {} if item.key is None else expected_service(record.facts, item.key, away, cut)
+            self.take(item, tables[item.key].get((item.dc, serving_level(item))))
+        return len(tables)
+
+    def take(self, item: Operation, left: bool | None) -> None:
+        """Sort one operation in; `left` is whether its key has enough replicas, None when that is not known."""
+        level = serving_level(item)
+        if left is None:
+            self.doubts.add(f"{level} from {item.dc} for key {item.key}")
+            return
+        judged = self._must_be_served(item) if left else self._must_be_refused(item)
+        self.lanes[item.dc, level, left] += judged
+        if judged:
+            self.tally[f"{item.outcome} {'where served' if left else 'where refused'}"] += 1
+
+    def silent(self, minimum: int) -> list[str]:
+        """The lanes of which fewer than `minimum` operations were judged."""
+        few = [lane for lane, count in self.lanes.items() if count < minimum]
+        return [f"{level} from {dc} ({'served' if left else 'refused'})" for dc, level, left in sorted(few)]
+
+    def _must_be_served(self, item: Operation) -> bool:
+        start, stop = self.span
+        last = self.end if item.returned is None else item.returned
+        if not start <= item.started < stop or any(item.started <= to and last >= since for since, to in self.excused):
+            return False
+        if item.outcome != "ok":
+            self.unserved[worker(item.process), serving_level(item)].append(item)
+        return True
+
+    def _must_be_refused(self, item: Operation) -> bool:
+        inside = _wholly_inside(item, *self.span)
+        if inside and item.outcome == "ok":
+            self.served_in_cut.append(item)
+        return inside
+
+
+def _wholly_inside(item: Operation, start: int, stop: int) -> bool:
+    """Whether the operation was sent after a fault took effect and returned before its recovery began."""
+    return item.invoke > start and item.returned is not None and item.returned < stop
 
 
 def _answer(item: Operation) -> str:

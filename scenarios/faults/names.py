@@ -23,12 +23,13 @@ class NamesFail:
     """The names of some hosts cannot be resolved in one cluster; every other name can.
 
     `dropped`: the cluster's own DNS server stays silent, so the C library waits out its timeouts. `servfail` and
-    `nxdomain` are answered at once. `stale`: an address that nobody owns any more.
+    `nxdomain` are answered at once. `stale`: `address`, by default one that nobody owns any more.
     """
 
     cluster: LabCluster
     hosts: Sequence[Host]
     mode: Mode
+    address: str = STALE_ADDRESS
     _acts: list[int] = field(default_factory=list)
 
     @property
@@ -47,7 +48,7 @@ class NamesFail:
         for number, host in enumerate(self.hosts):
             rule: dict[str, Any] = {"match": host.spec.name, "action": ACTIONS[self.mode]}
             if self.mode == "stale":
-                rule["address"] = STALE_ADDRESS
+                rule["address"] = self.address
             identity = f"{run.facts['faults'][-1]}-{number}"
             self._acts.append(run.acts.add_dns_rule(self.cluster.name, {"id": identity, **rule}))
 
@@ -58,7 +59,7 @@ class NamesFail:
         heard = self._ask([*failing, *others])
         timeout = self.cluster.spec.dns.resolver_timeout
         for name, answer in heard.items():
-            if (name in failing) != fails_as(self.mode, answer, timeout):
+            if (name in failing) != fails_as(self.mode, answer, timeout, self.address):
                 raise FaultIneffective(f"{self.cluster.name} hears {answer['rcode']} {answer['addresses']} for {name}")
         seconds = max(heard[name]["seconds"] for name in failing)
         return f"{len(failing)} names heard as {self.mode} after up to {seconds:.1f} s, {len(others)} others resolved"
@@ -85,10 +86,10 @@ class NamesFail:
         return f"{len(self.hosts)} names resolve again"
 
 
-def fails_as(mode: Mode, answer: dict[str, Any], timeout: float) -> bool:
+def fails_as(mode: Mode, answer: dict[str, Any], timeout: float, address: str = STALE_ADDRESS) -> bool:
     """Whether an answer of the C library is what the fault makes of it."""
     if mode == "stale":
-        return bool(answer["addresses"] == [STALE_ADDRESS])
+        return bool(answer["addresses"] == [address])
     if mode == "nxdomain":
         return bool(answer["rcode"] == "NXDOMAIN")
     slow = answer["seconds"] >= timeout

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from clusters.errors import WaitTimeout
 from clusters.waiting import until
-from scenarios.workloads.operation import Driver, Operation, Reply
+from scenarios.workloads.operation import Driver, Operation, Reply, send
 from scenarios.workloads.recorder import Occasion, Process, Recorder
 
 PAUSE = 0.5  # seconds between two attempts
@@ -38,7 +38,7 @@ def ask(driver: Driver, operation: Operation, lane: str = LANE) -> Reply:
         replies.append(reply)
         ended.set()
 
-    driver.submit(lane, operation, done)
+    send(driver, lane, operation, done)
     if not ended.wait(ANSWER):
         return Reply(error=TimeoutError(f"the driver did not end the request within {ANSWER:g} s"))
     return replies[0]

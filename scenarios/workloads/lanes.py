@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from clusters.errors import UsageError
 from clusters.waiting import until
-from scenarios.workloads.operation import Behaviour, Driver, Reply
+from scenarios.workloads.operation import Behaviour, Driver, Reply, send
 from scenarios.workloads.recorder import LATE_NS, Occasion, Process, Recorder
 
 SECOND = 1_000_000_000
@@ -169,4 +169,4 @@ class Pacer:
                 pause = lane.interval * self._random.uniform(*THINK_JITTER)
                 self._plan(lane, time.monotonic_ns() + int(pause))
 
-        self._driver.submit(behaviour.name, operation, done)
+        send(self._driver, behaviour.name, operation, done)

@@ -1,13 +1,13 @@
 """The append log's client side: one conditional batch per append, so that the order of appends is visible.
 
 `head n -> n + 1` and the row `(n + 1, id)` go into one partition in one Paxos round; the loser of a race learns
-the head. Rows start with a head of 0, set by a lightweight transaction too: a partition that mixes plain writes
-and transactions has no order to check (Cassandra `service/paxos/Paxos.md`).
+the head. Partitions start with a head of 0, set by a lightweight transaction too, within the interval of a client's
+first append: a partition that mixes plain writes and transactions has no order to check (Cassandra
+`service/paxos/Paxos.md`), and so none is made in a datacenter that is not its home.
 """
 
 from __future__ import annotations
 
-import itertools
 import random
 from dataclasses import dataclass, field
 
@@ -15,8 +15,13 @@ from scenarios.outcomes import Outcome
 from scenarios.workloads.declared import LwtLog
 from scenarios.workloads.operation import Levels, Operation, Place, Rows
 
-WORKER_BITS = 32  # an id is (client number x 64 + worker) << 32 | count, as in the ledger
-WORKERS_PER_CLIENT = 64
+KEYS_PER_OWNER = 1000  # key = owner x 1000 + i: owner 0 is all clients together, a home's owner its client number + 1
+
+
+def keys(place: Place, declared: LwtLog) -> range:
+    """The partitions that this client uses."""
+    first = 0 if declared.shared else (place.client_number + 1) * KEYS_PER_OWNER
+    return range(first, first + declared.keys)
 
 
 @dataclass
@@ -27,12 +32,12 @@ class Worker:
     declared: LwtLog
     number: int
     workload: str = "log"
-    _count: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _heads: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.place.random_seed(self.name))
-        self._levels = Levels.paxos(self.place.serial)
+        self._keys = keys(self.place, self.declared)
+        self._ids = self.place.ids(self.number)
 
     @property
     def name(self) -> str:
@@ -41,26 +46,28 @@ class Worker:
 
     def next(self) -> Operation:
         """An append on top of the last head that this worker has seen, or a read."""
-        key = self._random.randrange(self.declared.keys)
+        key = self._random.choice(self._keys)
         if self._random.random() < self.declared.read_share:
-            return read(self.place, key, Levels(self.place.serial))
-        owner = self.place.client_number * WORKERS_PER_CLIENT + self.number
-        return self._append(key, (owner << WORKER_BITS) | next(self._count))
+            return read(self.place, key, Levels(self.declared.serial))
+        return self._append(key, next(self._ids))
 
     def settled(self, operation: Operation, outcome: Outcome, out: object) -> None:
         """Remember the head that an answer showed; an append of unknown end leaves the old one, and loses."""
-        if outcome == "ok":
-            self._heads[operation.key] = _head(out)
+        head = _head(out) if outcome == "ok" else None
+        if head is not None:
+            self._heads[operation.key] = head
 
     def _append(self, key: int, value: int) -> Operation:
         head, table = self._heads.get(key, 0), self.place.table("log")
+        before = None if key in self._heads else creation(self.place, self.declared, key)
         cql = (
             f"BEGIN BATCH UPDATE {table} SET head = %s WHERE k = %s IF head = %s; "
             f"INSERT INTO {table} (k, ver, id) VALUES (%s, %s, %s); APPLY BATCH"
         )
         parameters = (head + 1, key, head, key, head + 1, value)
+        levels = Levels.paxos(self.declared.serial)
         return Operation(
-            "append", key, value, "lwt", self._levels, cql, parameters, lambda rows: _applied(rows, head + 1)
+            "append", key, value, "lwt", levels, cql, parameters, lambda rows: _applied(rows, head + 1), before
         )
 
 
@@ -77,14 +84,13 @@ def read(place: Place, key: int, levels: Levels) -> Operation:
 
 def final_reads(place: Place, declared: LwtLog, levels: Levels) -> list[Operation]:
     """One read of every partition."""
-    return [read(place, key, levels) for key in range(declared.keys)]
+    return [read(place, key, levels) for key in keys(place, declared)]
 
 
-def creation(place: Place, declared: LwtLog) -> list[Operation]:
-    """The lightweight transactions that give every partition its first head."""
+def creation(place: Place, declared: LwtLog, key: int) -> Operation:
+    """The lightweight transaction that gives a partition its first head; asked again, it changes nothing."""
     cql = f"INSERT INTO {place.table('log')} (k, head) VALUES (%s, 0) IF NOT EXISTS"
-    levels = Levels.paxos(place.serial)
-    return [Operation("create", key, None, "lwt", levels, cql, (key,)) for key in range(declared.keys)]
+    return Operation("create", key, None, "lwt", Levels.paxos(declared.serial), cql, (key,))
 
 
 def _applied(rows: Rows, version: int) -> object:
@@ -98,7 +104,9 @@ def _versions(rows: Rows) -> object:
     return [[row["ver"], row["id"]] for row in rows if row["ver"] is not None]
 
 
-def _head(out: object) -> int:
+def _head(out: object) -> int | None:
+    """The head that an answer proves; an empty read does not prove that there is one."""
     if isinstance(out, dict):
-        return int(out["version"] if out["applied"] else out["head"] or 0)
-    return int(out[-1][0]) if isinstance(out, list) and out else 0
+        head = out["version"] if out["applied"] else out["head"]
+        return None if head is None else int(head)
+    return int(out[-1][0]) if isinstance(out, list) and out else None

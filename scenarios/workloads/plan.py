@@ -6,13 +6,16 @@ import itertools
 from collections.abc import Callable, Sequence
 
 from clusters.errors import UsageError
-from scenarios.workloads import ledger, log, probe, registers
-from scenarios.workloads.declared import Declared, Ledger, LwtLog, Probe, Registers
+from scenarios.workloads import batch, cas, counter, ledger, log, probe, registers
+from scenarios.workloads.declared import Batch, CasRegister, Counter, Declared, Ledger, LwtLog, Probe, Registers
 from scenarios.workloads.lanes import Lane
-from scenarios.workloads.operation import Levels, Operation, Place
+from scenarios.workloads.operation import Behaviour, Levels, Operation, Place
 from scenarios.workloads.recorder import Process
+from scenarios.workloads.turns import Turns
 
 MAX_RATE = 250.0  # operations per second of one client: six hosts on two cores keep up, and so does the recorder
+
+NewProcess = Callable[[], Process]
 
 
 def lanes(place: Place, workloads: Sequence[Declared]) -> list[Lane]:
@@ -35,44 +38,63 @@ def _lanes(place: Place, workload: Declared) -> list[Lane]:
     named = _names(f"{place.datacenter}-{workload.workload}")
     match workload:
         case Ledger():
-            each = workload.rate / workload.clients
-            return [Lane(writer, each, named) for writer in ledger.behaviours(place, workload)]
+            writers = _even(ledger.behaviours(place, workload), workload.rate, named)
+            return writers + _reading(ledger.reader(place, workload), workload.reads, named)
         case Registers():
             each = workload.rate / workload.keys
             return [Lane(behaviour, each, named) for behaviour in registers.behaviours(place, workload)]
         case LwtLog():
-            each = workload.rate / workload.clients
-            return [Lane(worker, each, named, thinks=True) for worker in log.behaviours(place, workload)]
+            return _even(log.behaviours(place, workload), workload.rate, named, thinks=True)
+        case CasRegister():
+            return _even(cas.behaviours(place, workload), workload.rate, named, thinks=True)
+        case Counter():
+            adders = _even(counter.behaviours(place, workload), workload.rate, named)
+            return adders + _reading(counter.reader(place, workload), workload.reads, named)
+        case Batch():
+            writers = _even(batch.behaviours(place, workload), workload.rate, named)
+            return writers + _reading(batch.reader(place, workload), workload.reads, named)
         case Probe():
             questions = [probe.Question(place, lane) for lane in workload.lanes]
             return [Lane(question, question.lane.rate, named, workload.in_flight) for question in questions]
 
 
-def _names(base: str) -> Callable[[], Process]:
+def _even(behaviours: Sequence[Behaviour], rate: float, named: NewProcess, *, thinks: bool = False) -> list[Lane]:
+    """Lanes that share a rate evenly."""
+    return [Lane(behaviour, rate / len(behaviours), named, thinks=thinks) for behaviour in behaviours]
+
+
+def _reading(turns: Turns, rate: float, named: NewProcess) -> list[Lane]:
+    return [Lane(turns, rate, named)] if rate else []
+
+
+def _names(base: str) -> NewProcess:
     numbers = itertools.count()
     return lambda: Process(f"{base}-{next(numbers)}")
 
 
-def final_reads(place: Place, workloads: Sequence[Declared], workload: str, cl: str) -> list[Operation]:
-    """The reads that show everything a workload left; UsageError for one that was not declared or has no content."""
+def final_reads(
+    place: Place, workloads: Sequence[Declared], workload: str, cl: str, used: Sequence[Lane] = ()
+) -> list[Operation]:
+    """The reads that show everything a workload left; UsageError for one that was not declared or has no content.
+
+    ``used`` are the lanes that sent the operations: they know which keys were active.
+    """
     levels = Levels(cl)
     for declared in workloads:
+        if declared.workload != workload:
+            continue
         match declared:
-            case Ledger() if workload == "ledger":
+            case Ledger():
                 return ledger.final_reads(place, declared, levels)
-            case Registers() if workload == "registers":
+            case Registers():
                 return registers.final_reads(place, declared, levels)
-            case LwtLog() if workload == "log":
+            case LwtLog():
                 return log.final_reads(place, declared, levels)
+            case CasRegister():
+                return cas.final_reads(place, [lane.behaviour for lane in used], levels)
+            case Counter():
+                return counter.final_reads(place, declared, levels)
+            case Batch():
+                return batch.final_reads(place, declared, levels)
     have = ", ".join(declared.workload for declared in workloads if declared.workload != "probe")
     raise UsageError(f"no final read for workload {workload!r}; this client has: {have or 'none'}")
-
-
-def first_rows(place: Place, workloads: Sequence[Declared]) -> list[Operation]:
-    """The lightweight transactions that prepare the declared workloads; running them twice changes nothing."""
-    return [
-        operation
-        for declared in workloads
-        if isinstance(declared, LwtLog)
-        for operation in log.creation(place, declared)
-    ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from scenarios.history import Segment, successor
+from scenarios.history import SCHEMA, Segment, successor
 from scenarios.outcomes import Classified, Outcome, Triple, classify
 from scenarios.workloads.operation import Operation, Reply
 
@@ -127,3 +128,10 @@ class Recorder:
                 {"kind": kind, "triple": list(triple), "outcome": outcome, "count": number}
                 for (kind, triple, outcome), number in sorted(self.triples.items())
             ]
+
+    def save(self) -> None:
+        """Have the segment on the disk, and beside it, as NAME.outcomes.json, what `seen` tells."""
+        self.segment.sync()
+        told = {"schema": SCHEMA, "datacenter": self.datacenter, "triples": self.seen()}
+        path = self.segment.path.with_suffix(".outcomes.json")
+        path.write_text(json.dumps(told, indent=1, sort_keys=True), encoding="utf-8")

@@ -1,8 +1,9 @@
-"""The registers' client side: each key has one writer, whose sequence numbers only grow."""
+"""The registers' client side: each key has one writer, whose sequence numbers, also of deletes, only grow."""
 
 from __future__ import annotations
 
 import itertools
+import random
 from dataclasses import dataclass, field
 
 from scenarios.outcomes import Outcome
@@ -28,16 +29,21 @@ class Writer:
     workload: str = "registers"
     _sequence: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.place.random_seed(self.name))
+
     @property
     def name(self) -> str:
         """The lane's name."""
         return f"registers writer {self.key}"
 
     def next(self) -> Operation:
-        """Overwrite the register by the next number; the driver's shared clock orders the two."""
-        value = next(self._sequence)
-        cql = f"INSERT INTO {self.place.table('registers')} (key, seq) VALUES (%s, %s)"
-        levels = Levels(self.declared.consistency)
+        """Overwrite the register by the next number, or delete it; the driver's shared clock orders the two."""
+        value, table, levels = next(self._sequence), self.place.table("registers"), Levels(self.declared.consistency)
+        if self._random.random() < self.declared.deletes:
+            cql = f"DELETE FROM {table} WHERE key = %s"
+            return Operation("delete", self.key, value, "write", levels, cql, (self.key,))
+        cql = f"INSERT INTO {table} (key, seq) VALUES (%s, %s)"
         return Operation("write", self.key, value, "write", levels, cql, (self.key, value))
 
     def settled(self, operation: Operation, outcome: Outcome, out: object) -> None:
@@ -61,7 +67,7 @@ class Reader:
 
     def next(self) -> Operation:
         """Read the register."""
-        return read(self.place, self.key, Levels(self.declared.consistency))
+        return read(self.place, self.key, Levels(self.declared.read_consistency or self.declared.consistency))
 
     def settled(self, operation: Operation, outcome: Outcome, out: object) -> None:
         """Nothing to learn."""
