@@ -274,3 +274,11 @@ def test_a_foreign_operation_is_named():
     result = judge(story)
     assert result.verdict == "unknown"
     assert "the model 'cas-register' has no 'append'" in result.explain
+
+
+def test_a_key_with_indeterminate_operations_alone_does_not_count():
+    story = contended(key=1)
+    for key in (2, 3, 4):
+        story.cas("east-a", (100 + key, 100.5 + key), 0, 9, "info", key=key)
+
+    assert judge(story).verdict == "valid"
