@@ -237,6 +237,15 @@ def test_most_keys_must_have_seen_two_operations_at_once(keys, verdict):
     assert judge(story, concurrency=1).verdict == "vacuous"
 
 
+@pytest.mark.parametrize("stage", ["warm-up", "final"])
+def test_keys_that_the_traffic_never_touched_were_not_meant_to_be_contended(stage):
+    story = contended()
+    for key in (2, 3):
+        story.read("east-d", (10 + key, 10.5 + key), 0, key=key, stage=stage)
+
+    assert judge(story, concurrency=1).verdict == "valid"
+
+
 def test_it_says_why_nothing_was_at_stake():
     story = Told()
     story.cas("east-a", (1, 2), 0, 1)

@@ -133,6 +133,33 @@ def test_a_thinking_lane_asks_again_after_the_answer(run):
     assert pacer.open == 1
 
 
+def meeting():
+    lane = lane_of(Questions(), 200, in_flight=3, thinks=True)
+    lane.together = 3
+    return lane
+
+
+def test_operations_that_meet_are_open_at_once_and_the_rest_begins_after_the_last(run):
+    session = FakeSession(silent=True)
+    pacer, _ = run(session, meeting())
+    until("the first three", lambda: len(session.waiting) == 3, timeout=5, every=0.01)
+    session.waiting.pop(0)(OK)
+    session.waiting.pop(0)(OK)
+    assert (pacer.open, len(session.sent)) == (1, 3)
+    session.waiting.pop(0)(OK)
+    until("the second three", lambda: len(session.waiting) == 3, timeout=5, every=0.01)
+    assert (pacer.open, len(session.sent)) == (3, 6)
+
+
+def test_answers_that_come_at_once_do_not_multiply_who_meets(run):
+    session = FakeSession()
+    pacer, book = run(session, meeting())
+    until("ten meetings", lambda: len(session.sent) >= 30, timeout=5, every=0.01)
+    pacer.stop(1)
+    assert len(session.sent) % 3 == 0
+    assert counted(book, "overflow") == 0
+
+
 def test_the_load_ends_by_itself_and_says_so(run):
     reasons = []
     pacer, _ = run(FakeSession(), lane_of(Questions(), 100), max_seconds=0.1, ended=reasons.append)

@@ -323,7 +323,7 @@ def test_every_lane_has_its_own_turn_of_coordinators_and_the_told_retry(tmp_path
     _, seen = connected
     run(tmp_path, [], workloads=[CasRegister().as_spec(), Counter().as_spec()], sabotage={"retry": retry})
     policies = {name: profile.retry_policy for name, profile in seen["profiles"].items()}
-    assert set(policies) == {"final", *(f"cas worker {n}" for n in range(4)), "counter adder 0", "counter adder 1",
+    assert set(policies) == {"final", *(f"cas contest {n}" for n in range(2)), "counter adder 0", "counter adder 1",
                              "counter reader"}  # fmt: skip
     assert {type(policy) for policy in policies.values()} == {
         RetryPolicy if retry == "default" else FallthroughRetryPolicy
@@ -350,6 +350,6 @@ def test_the_history_shows_transactions_as_they_are_declared_and_no_creation(tmp
     assert {operation.f for _, operation in session.sent} == {"create", "cas", "add", "read"}
     assert {(each.workload, each.f) for each in operations} == {("cas", "cas"), ("counter", "add"), ("counter", "read")}
     attempts = [each for each in operations if each.f == "cas"]
-    assert len(attempts) == 12
+    assert len(attempts) == 6
     assert {(each.outcome, each.serial, each.cl) for each in attempts} == {("ok", "SERIAL", "SERIAL")}
     assert all(each.out == {"applied": True} and len(each.value) == 2 for each in attempts)

@@ -111,7 +111,7 @@ def rotation(declared=None, clock=None, place=PLACE, number=0):
 
 def worker_of(declared=None, place=PLACE, clock=None):
     declared = declared or CasRegister(read_share=0.0)
-    return cas.Worker(place, declared, 0, rotation(declared, clock, place))
+    return cas.Contest(place, declared, 0, rotation(declared, clock, place))
 
 
 def test_a_first_operation_makes_the_row_with_zero_by_transaction_and_expects_it():
@@ -276,14 +276,14 @@ def test_fresh_keys_of_a_turn_are_bounded_and_the_next_turn_has_its_own():
     assert slot.key() == first + SPARES
 
 
-def test_workers_of_one_key_share_what_they_saw_and_others_do_not():
-    workers = cas.behaviours(dataclasses.replace(PLACE, epoch_ns=2**62), CasRegister(read_share=0.0))
-    first, second, *others = [worker.next() for worker in workers]
-    assert first.key == second.key
-    assert {other.key for other in others}.isdisjoint({first.key})
-    workers[0].settled(first, "ok", {"applied": True})
-    assert workers[1].next().value[0] == first.value[1]
-    assert workers[2].next().value[0] == 0
+def test_clients_of_one_key_share_what_they_saw_and_others_do_not():
+    here, there = cas.behaviours(dataclasses.replace(PLACE, epoch_ns=2**62), CasRegister(read_share=0.0))
+    first, second, other = here.next(), here.next(), there.next()
+    assert (first.key, first.value[0]) == (second.key, second.value[0])
+    assert other.key != first.key
+    here.settled(first, "ok", {"applied": True})
+    assert here.next().value[0] == first.value[1]
+    assert there.next().value[0] == 0
 
 
 def test_final_reads_cover_the_keys_that_exist():
@@ -291,6 +291,6 @@ def test_final_reads_cover_the_keys_that_exist():
     workers = [lane.behaviour for lane in lanes if lane.behaviour.workload == "cas"]
     asked = [worker.next() for worker in workers]
     workers[0].settled(asked[0], "ok", {"applied": True})
-    workers[2].settled(asked[2], "info", None)
+    workers[1].settled(asked[1], "info", None)
     reads = plan.final_reads(PLACE, [CasRegister(), LwtLog()], "cas", "SERIAL", lanes)
     assert [(read.key, read.levels, read.before) for read in reads] == [(asked[0].key, Levels("SERIAL"), None)]

@@ -26,6 +26,7 @@ from scenarios.workloads.declared import (
     Registers,
     Sabotage,
 )
+from scenarios.workloads.lanes import SECOND
 from scenarios.workloads.operation import WORKERS_PER_CLIENT, Operation, Reply, send
 from tests.client_fakes import OK, PLACE, TIMED_OUT, FakeSession, write
 
@@ -61,7 +62,14 @@ def test_a_sabotage_survives_the_way_to_the_client():
 def test_lanes_hold_the_declared_rates(workloads):
     lanes = plan.lanes(PLACE, workloads)
     assert sum(lane.rate for lane in lanes) == pytest.approx(sum(declared.total_rate for declared in workloads))
-    assert {lane.in_flight for lane in lanes if lane.behaviour.workload != "probe"} == {1}
+    assert {lane.in_flight for lane in lanes if lane.behaviour.workload not in ("probe", "cas")} == {1}
+
+
+@pytest.mark.parametrize("clients", [1, 3])
+def test_the_clients_of_a_cas_key_meet(clients):
+    lanes = plan.lanes(PLACE, [CasRegister(rate=12.0, keys=4, clients=clients)])
+    assert {(lane.together, lane.in_flight) for lane in lanes} == {(clients, clients)}
+    assert [lane.interval for lane in lanes] == [round(clients / 3.0 * SECOND)] * 4  # 3 a second on each key
 
 
 def test_a_probe_has_a_lane_for_each_question():

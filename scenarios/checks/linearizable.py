@@ -17,7 +17,8 @@ from scenarios.verdict import CheckResult
 CONCURRENT_KEYS = 0.8
 """Share of the keys whose value an operation saw, on which two must truly have run at once, or the check is vacuous: a
 history without concurrency is in order on almost any store. A key that a fault left with indeterminate operations alone
-has no order to be in doubt, and does not count."""
+has no order to be in doubt, and one that only the warm-up or the final reads touched was never meant to: neither
+counts."""
 
 _Key = int | None
 
@@ -136,8 +137,8 @@ class _Keys:
 
 
 def _tells(item: Operation) -> bool:
-    """Whether an operation saw the value."""
-    return item.outcome == "ok" and item.f in ("read", "cas")
+    """Whether an operation of the traffic saw the value."""
+    return item.outcome == "ok" and item.stage is None and item.f in ("read", "cas")
 
 
 def _electorate(item: Operation) -> str | None:

@@ -1,9 +1,10 @@
 """The compare-and-set register's client side: few contended keys at a time, replaced by fresh ones again and again.
 
-Each attempt sets a value of its own, so that every read names its writer; a lost race is a read of the winner. Every
-row starts with 0, set by a lightweight transaction within the interval of a client's first operation on the key: a
-partition that mixes plain writes and transactions has no order to check (Cassandra `service/paxos/Paxos.md`), and so
-no row is made in a datacenter that is not its home.
+The clients of a key send at one moment, so that their operations meet however fast the ring answers: an order that was
+never in doubt proves nothing. Each attempt sets a value of its own, so that every read names its writer; a lost race is
+a read of the winner. Every row starts with 0, set by a lightweight transaction within the interval of a client's first
+operation on the key: a partition that mixes plain writes and transactions has no order to check (Cassandra
+`service/paxos/Paxos.md`), and so no row is made in a datacenter that is not its home.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ INITIAL = 0
 
 
 @dataclass
-class Worker:
-    """One client of one active key: compares and sets, and sometimes reads, turns chosen by the seed."""
+class Contest:
+    """The clients of one active key: they compare and set, and sometimes read, turns chosen by the seed."""
 
     place: Place
     declared: CasRegister
@@ -40,10 +41,10 @@ class Worker:
     @property
     def name(self) -> str:
         """The lane's name."""
-        return f"cas worker {self.number}"
+        return f"cas contest {self.number}"
 
     def next(self) -> Operation:
-        """A compare-and-set from what this client last saw of the key that is active now, or a read of it."""
+        """A compare-and-set from what its client last saw of the key that is active now, or a read of it."""
         key = self.rotation.key()
         known = self.rotation.known(key)
         before = creation(self.place, self.declared, key) if known is None else None
@@ -69,19 +70,14 @@ class Worker:
         return Operation("write", key, value, "write", levels, cql, (value, key), before=before)
 
 
-def behaviours(place: Place, declared: CasRegister) -> list[Worker]:
-    """The workers of one client; UsageError when too many would contend for one key, or never would."""
+def behaviours(place: Place, declared: CasRegister) -> list[Contest]:
+    """One contest for each active key; UsageError when too many would contend for one key, or never would."""
     if declared.rate <= 0 or not 1 <= declared.keys <= SLOTS:
         raise UsageError(f"cas: the rate must be above 0, and 1 to {SLOTS} keys active at a time")
     contenders = declared.clients * (DATACENTERS if declared.shared else 1)
     if contenders > MAX_CLIENTS_PER_KEY:
         raise UsageError(f"cas: {contenders} clients would contend for one key, more than {MAX_CLIENTS_PER_KEY}")
-    rotations = [Rotation(place, declared, number) for number in range(declared.keys)]
-    return [
-        Worker(place, declared, number * declared.clients + turn, rotation)
-        for number, rotation in enumerate(rotations)
-        for turn in range(declared.clients)
-    ]
+    return [Contest(place, declared, number, Rotation(place, declared, number)) for number in range(declared.keys)]
 
 
 def creation(place: Place, declared: CasRegister, key: int) -> Operation:
@@ -97,8 +93,8 @@ def read(place: Place, key: int, levels: Levels, before: Operation | None = None
 
 
 def final_reads(place: Place, used: Iterable[Behaviour], levels: Levels) -> list[Operation]:
-    """One read of every key that the workers among ``used`` have seen exist."""
-    seen = {key for worker in used if isinstance(worker, Worker) for key in worker.rotation.seen}
+    """One read of every key that the contests among ``used`` have seen exist."""
+    seen = {key for contest in used if isinstance(contest, Contest) for key in contest.rotation.seen}
     return [read(place, key, levels) for key in sorted(seen)]
 
 

@@ -119,10 +119,10 @@ class LwtLog(Spec):
 class CasRegister(Spec):
     """Compare-and-set by lightweight transaction on ``keys`` active keys at a time, and reads at the serial level.
 
-    ``clients`` workers of each datacenter contend for one key, together at most 6: beyond that the server gives up.
-    They rest between operations for 0.5 to 1.5 times what ``rate``, all of them together, leaves each of them. A key
-    is retired for a fresh one after about 150 operations or few indeterminate ones, which keeps the search for an
-    order small. At LOCAL_SERIAL every key has a home datacenter, whose client alone touches it (see `LwtLog`).
+    ``clients`` of each datacenter contend for one key, together at most 6: beyond that the server gives up. They send
+    at one moment and rest, when the last of them was answered, for 0.5 to 1.5 times what ``rate`` leaves them. A key
+    is retired for a fresh one after about 150 operations or few indeterminate ones, which keeps the search for an order
+    small. At LOCAL_SERIAL every key has a home datacenter, whose client alone touches it (see `LwtLog`).
 
     Sabotage, for negative controls: ``plain_share`` of the operations are writes without a condition, ``home=False``
     lets both datacenters use the same keys at LOCAL_SERIAL.

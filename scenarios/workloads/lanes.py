@@ -3,7 +3,8 @@
 Operation i of a lane is due at `start + i / rate` whatever became of the ones before, so a slow server cannot
 hide by slowing the questions down (no coordinated omission). A lane that is late still sends, and counts; a lane
 whose places are all taken skips what is due, and counts that as overflow. A lane that thinks is a closed loop:
-the next operation is due a jittered pause after the last one ended. Each place of a lane is a sequential process.
+the next operation is due a jittered pause after the last one ended. A lane whose operations meet sends some at one
+moment: they are truly concurrent however fast the server is. Each place of a lane is a sequential process.
 """
 
 from __future__ import annotations
@@ -27,13 +28,17 @@ THINK_JITTER = (0.5, 1.5)  # a pause is this share of the mean pause, uniformly:
 
 @dataclass
 class Lane:
-    """One stream of operations: ``rate`` per second, at most ``in_flight`` open, each by a process of its own."""
+    """One stream of operations: ``rate`` per second, at most ``in_flight`` open, each by a process of its own.
+
+    ``together`` of them are sent at one moment; a lane that thinks rests when the last of these has ended.
+    """
 
     behaviour: Behaviour
     rate: float
     new_process: Callable[[], Process]
     in_flight: int = 1
     thinks: bool = False
+    together: int = 1
     _free: list[Process] = field(default_factory=list)
     _open: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -41,7 +46,7 @@ class Lane:
     @property
     def interval(self) -> int:
         """Nanoseconds between two due times."""
-        return round(SECOND / self.rate)
+        return round(SECOND * self.together / self.rate)
 
     @property
     def open(self) -> int:
@@ -58,11 +63,12 @@ class Lane:
                 return self._free.pop()
             return self.new_process()
 
-    def give_back(self, process: Process) -> None:
-        """The process has ended its operation."""
+    def give_back(self, process: Process) -> bool:
+        """The process has ended its operation; True when nothing of this lane is open any more."""
         with self._lock:
             self._open -= 1
             self._free.append(process)
+            return self._open == 0
 
 
 class Pacer:
@@ -148,8 +154,12 @@ class Pacer:
             return None
 
     def _send(self, lane: Lane, due: int) -> None:
+        # all places are taken before anything is sent: an answer to the first must not look like the end of all
+        for process in [lane.take() for _ in range(lane.together)]:
+            self._ask(lane, due, process)
+
+    def _ask(self, lane: Lane, due: int, process: Process | None) -> None:
         behaviour, recorder = lane.behaviour, self._recorder
-        process = lane.take()
         if process is None:
             recorder.count(behaviour.workload, behaviour.name, "overflow")
             return
@@ -164,8 +174,8 @@ class Pacer:
                 recorder.count(behaviour.workload, behaviour.name, outcome)
                 behaviour.settled(operation, outcome, out)
             finally:
-                lane.give_back(process)
-            if lane.thinks:
+                last = lane.give_back(process)
+            if lane.thinks and last:
                 pause = lane.interval * self._random.uniform(*THINK_JITTER)
                 self._plan(lane, time.monotonic_ns() + int(pause))
 

@@ -46,7 +46,10 @@ def _lanes(place: Place, workload: Declared) -> list[Lane]:
         case LwtLog():
             return _even(log.behaviours(place, workload), workload.rate, named, thinks=True)
         case CasRegister():
-            return _even(cas.behaviours(place, workload), workload.rate, named, thinks=True)
+            meeting = workload.clients
+            each = workload.rate / workload.keys
+            contests = cas.behaviours(place, workload)
+            return [Lane(contest, each, named, meeting, thinks=True, together=meeting) for contest in contests]
         case Counter():
             adders = _even(counter.behaviours(place, workload), workload.rate, named)
             return adders + _reading(counter.reader(place, workload), workload.reads, named)
