@@ -167,7 +167,7 @@ def test_a_final_read_without_answer_is_named_after_its_deadline(tmp_path):
 
 def test_an_answer_that_cannot_be_read_proves_nothing(tmp_path):
     book, process = recorder(tmp_path), Process("east-log-0")
-    append = log.Worker(PLACE, LwtLog(keys=1, read_share=0.0), 0).next()
+    append = log.Contest(PLACE, LwtLog(keys=1, read_share=0.0)).next()
     op = book.invoke(process, "log", append, Occasion(due=1))
     assert book.settle(process, op, append, Reply(rows=())) == ("info", None)
     assert process.name == "east-log-0+1"

@@ -24,14 +24,14 @@ def next_of(worker, f):
 
 
 def test_an_append_moves_the_head_and_adds_its_row_at_the_serial_level():
-    operation = next_of(log.Worker(PLACE, LwtLog(keys=1), 0), "append")
+    operation = next_of(log.Contest(PLACE, LwtLog(keys=1)), "append")
     assert operation.parameters == (1, 0, 0, 0, 1, operation.value)
     assert (operation.levels.cl, operation.levels.wire, operation.kind) == ("SERIAL", "QUORUM", "lwt")
     assert operation.interpret(APPLIED) == {"applied": True, "version": 1}
 
 
 def test_a_local_log_commits_locally_and_reads_locally():
-    worker = log.Worker(PLACE, LwtLog(keys=1, serial="LOCAL_SERIAL"), 0)
+    worker = log.Contest(PLACE, LwtLog(keys=1, serial="LOCAL_SERIAL"))
     append, read = next_of(worker, "append"), next_of(worker, "read")
     assert (append.levels.serial, append.levels.wire, append.before.levels) == (
         "LOCAL_SERIAL", "LOCAL_QUORUM", append.levels)  # fmt: skip
@@ -39,7 +39,7 @@ def test_a_local_log_commits_locally_and_reads_locally():
 
 
 def test_a_partition_is_made_by_transaction_before_the_first_append_and_never_again():
-    worker = log.Worker(PLACE, LwtLog(keys=1), 0)
+    worker = log.Contest(PLACE, LwtLog(keys=1))
     first = next_of(worker, "append")
     assert first.before.cql == "INSERT INTO rp_test.log (k, head) VALUES (%s, 0) IF NOT EXISTS"
     assert (first.before.f, first.before.kind, first.joined) == ("create", "lwt", False)
@@ -51,7 +51,7 @@ def test_a_partition_is_made_by_transaction_before_the_first_append_and_never_ag
 
 
 def test_a_lost_race_teaches_the_head():
-    worker = log.Worker(PLACE, LwtLog(keys=1), 0)
+    worker = log.Contest(PLACE, LwtLog(keys=1))
     lost = next_of(worker, "append")
     out = lost.interpret([{"[applied]": False, "k": 0, "ver": None, "head": 7}])
     assert out == {"applied": False, "head": 7}
@@ -61,14 +61,14 @@ def test_a_lost_race_teaches_the_head():
 
 @pytest.mark.parametrize(("outcome", "out"), [("info", None), ("fail", None), ("ok", {"applied": False, "head": None})])
 def test_an_append_that_shows_no_head_leaves_it_as_it_was_known(outcome, out):
-    worker = log.Worker(PLACE, LwtLog(keys=1), 0)
+    worker = log.Contest(PLACE, LwtLog(keys=1))
     worker.settled(next_of(worker, "append"), outcome, out)
     again = next_of(worker, "append")
     assert (again.parameters[:3], again.before is None) == ((1, 0, 0), False)
 
 
 def test_a_log_read_teaches_the_head_and_an_empty_one_proves_no_row():
-    worker = log.Worker(PLACE, LwtLog(keys=1), 0)
+    worker = log.Contest(PLACE, LwtLog(keys=1))
     read = log.read(PLACE, 0, Levels("SERIAL"))
     assert read.interpret([{"ver": None, "id": None}]) == []
     worker.settled(read, "ok", [])
@@ -88,8 +88,24 @@ def test_log_partitions_are_shared_unless_they_have_a_home():
     assert not keys_of(PLACE, local) & (keys_of(OTHER, local) | keys_of(PLACE, LwtLog()))
     homeless = LwtLog(serial="LOCAL_SERIAL", home=False)
     assert keys_of(PLACE, homeless) == keys_of(OTHER, homeless)
-    workers = log.behaviours(PLACE, local)
-    assert {worker.next().key for worker in workers for _ in range(50)} == keys_of(PLACE, local)
+    contest = log.Contest(PLACE, local)
+    assert {contest.next().key for _ in range(100)} == keys_of(PLACE, local)
+
+
+@pytest.mark.parametrize("clients", [1, 2, 3])
+def test_the_clients_of_a_datacenter_meet_on_one_key_of_the_log_after_the_other(clients):
+    contest = log.Contest(PLACE, LwtLog(clients=clients))
+    meetings = [{contest.next().key for _ in range(clients)} for _ in range(50)]
+    assert {len(keys) for keys in meetings} == {1}
+    assert set.union(*meetings) == {0, 1, 2, 3}
+
+
+def test_a_head_never_goes_back_when_answers_come_out_of_order():
+    contest = log.Contest(PLACE, LwtLog(keys=1, read_share=0.0))
+    winner, loser = contest.next(), contest.next()
+    contest.settled(winner, "ok", {"applied": True, "version": 8})
+    contest.settled(loser, "ok", {"applied": False, "head": 7})
+    assert contest.next().parameters[0] == 9
 
 
 # compare and set

@@ -62,7 +62,7 @@ def test_a_sabotage_survives_the_way_to_the_client():
 def test_lanes_hold_the_declared_rates(workloads):
     lanes = plan.lanes(PLACE, workloads)
     assert sum(lane.rate for lane in lanes) == pytest.approx(sum(declared.total_rate for declared in workloads))
-    assert {lane.in_flight for lane in lanes if lane.behaviour.workload not in ("probe", "cas")} == {1}
+    assert {lane.in_flight for lane in lanes if lane.behaviour.workload not in ("probe", "cas", "log")} == {1}
 
 
 @pytest.mark.parametrize("clients", [1, 3])
@@ -111,6 +111,8 @@ def test_process_names_count_within_a_workload():
         ([Ledger(), Ledger()], "declared twice"),
         ([Ledger(rate=0)], "above 0"),
         ([CasRegister(rate=0)], "above 0"),
+        ([CasRegister(clients=0)], "1 client or more"),
+        ([LwtLog(clients=0)], "1 client or more"),
         ([CasRegister(keys=17)], "1 to 16 keys"),
         ([CasRegister(clients=4)], "8 clients would contend"),
         ([CasRegister("LOCAL_SERIAL", clients=7)], "7 clients would contend"),
@@ -129,7 +131,7 @@ def test_a_load_that_cannot_be_is_refused(workloads, words):
 @pytest.mark.parametrize("declared", [Ledger(clients=3), LwtLog(), CasRegister(), Batch(clients=3)])
 def test_values_are_unique_over_workers_and_clients_and_exact_in_json(declared):
     lanes = [lane for place in (PLACE, OTHER) for lane in plan.lanes(place, [declared])]
-    asked = [lane.behaviour.next() for lane in lanes if "reader" not in lane.behaviour.name for _ in range(100)]
+    asked = [lane.behaviour.next() for lane in lanes if "reader" not in lane.behaviour.name for _ in range(200)]
     values = [each.value[1] if each.f == "cas" else each.value for each in asked if each.f != "read"]
     assert len(values) > 200
     assert len(set(values)) == len(values)

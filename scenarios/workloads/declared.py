@@ -88,6 +88,8 @@ class Registers(Spec):
 class LwtLog(Spec):
     """Appends by lightweight transaction to few shared partitions, read back whole at the serial level.
 
+    The ``clients`` of a datacenter send at one moment to one key, and rest when the last of them was answered.
+
     The default rate of 4 per datacenter keeps two datacenters below 10 LWT per second: contention beyond that
     makes the server give up (`cas_contention_timeout`, 1.8 s) and turns evidence into `info`. At LOCAL_SERIAL every
     partition has a home datacenter, whose client alone touches it, because the two electorates know nothing of each

@@ -1,7 +1,8 @@
 """The append log's client side: one conditional batch per append, so that the order of appends is visible.
 
 `head n -> n + 1` and the row `(n + 1, id)` go into one partition in one Paxos round; the loser of a race learns
-the head. Partitions start with a head of 0, set by a lightweight transaction too, within the interval of a client's
+the head. The clients of a datacenter meet on one key, so that there is an order to be in doubt however fast the ring
+answers. Partitions start with a head of 0, set by a lightweight transaction too, within the interval of a client's
 first append: a partition that mixes plain writes and transactions has no order to check (Cassandra
 `service/paxos/Paxos.md`), and so none is made in a datacenter that is not its home.
 """
@@ -25,37 +26,39 @@ def keys(place: Place, declared: LwtLog) -> range:
 
 
 @dataclass
-class Worker:
-    """One client of the log: appends, and sometimes reads a whole partition, keys and turns chosen by the seed."""
+class Contest:
+    """The clients of one datacenter: they append to one key, and sometimes read it whole.
+
+    The seed chooses the turns and the keys: another key after each `clients` operations.
+    """
 
     place: Place
     declared: LwtLog
-    number: int
     workload: str = "log"
+    name: str = "log contest"
     _heads: dict[int, int] = field(default_factory=dict)
+    _asked: int = 0
+    _key: int = 0
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.place.random_seed(self.name))
         self._keys = keys(self.place, self.declared)
-        self._ids = self.place.ids(self.number)
-
-    @property
-    def name(self) -> str:
-        """The lane's name."""
-        return f"log worker {self.number}"
+        self._ids = self.place.ids(0)
 
     def next(self) -> Operation:
-        """An append on top of the last head that this worker has seen, or a read."""
-        key = self._random.choice(self._keys)
+        """An append on top of the last head that these clients have seen, or a read."""
+        if self._asked % self.declared.clients == 0:
+            self._key = self._random.choice(self._keys)
+        self._asked += 1
         if self._random.random() < self.declared.read_share:
-            return read(self.place, key, Levels(self.declared.serial))
-        return self._append(key, next(self._ids))
+            return read(self.place, self._key, Levels(self.declared.serial))
+        return self._append(self._key, next(self._ids))
 
     def settled(self, operation: Operation, outcome: Outcome, out: object) -> None:
         """Remember the head that an answer showed; an append of unknown end leaves the old one, and loses."""
         head = _head(out) if outcome == "ok" else None
-        if head is not None:
-            self._heads[operation.key] = head
+        if head is not None:  # it only grows, and answers to those who met come in any order
+            self._heads[operation.key] = max(head, self._heads.get(operation.key, 0))
 
     def _append(self, key: int, value: int) -> Operation:
         head, table = self._heads.get(key, 0), self.place.table("log")
@@ -69,11 +72,6 @@ class Worker:
         return Operation(
             "append", key, value, "lwt", levels, cql, parameters, lambda rows: _applied(rows, head + 1), before
         )
-
-
-def behaviours(place: Place, declared: LwtLog) -> list[Worker]:
-    """The workers of one client."""
-    return [Worker(place, declared, number) for number in range(declared.clients)]
 
 
 def read(place: Place, key: int, levels: Levels) -> Operation:

@@ -44,12 +44,11 @@ def _lanes(place: Place, workload: Declared) -> list[Lane]:
             each = workload.rate / workload.keys
             return [Lane(behaviour, each, named) for behaviour in registers.behaviours(place, workload)]
         case LwtLog():
-            return _even(log.behaviours(place, workload), workload.rate, named, thinks=True)
+            return [_meeting(log.Contest(place, workload), workload.rate, workload.clients, named)]
         case CasRegister():
-            meeting = workload.clients
             each = workload.rate / workload.keys
             contests = cas.behaviours(place, workload)
-            return [Lane(contest, each, named, meeting, thinks=True, together=meeting) for contest in contests]
+            return [_meeting(contest, each, workload.clients, named) for contest in contests]
         case Counter():
             adders = _even(counter.behaviours(place, workload), workload.rate, named)
             return adders + _reading(counter.reader(place, workload), workload.reads, named)
@@ -61,9 +60,16 @@ def _lanes(place: Place, workload: Declared) -> list[Lane]:
             return [Lane(question, question.lane.rate, named, workload.in_flight) for question in questions]
 
 
-def _even(behaviours: Sequence[Behaviour], rate: float, named: NewProcess, *, thinks: bool = False) -> list[Lane]:
+def _even(behaviours: Sequence[Behaviour], rate: float, named: NewProcess) -> list[Lane]:
     """Lanes that share a rate evenly."""
-    return [Lane(behaviour, rate / len(behaviours), named, thinks=thinks) for behaviour in behaviours]
+    return [Lane(behaviour, rate / len(behaviours), named) for behaviour in behaviours]
+
+
+def _meeting(contest: Behaviour, rate: float, clients: int, named: NewProcess) -> Lane:
+    """The lane of clients that contend: they send at one moment, and rest when the last was answered."""
+    if clients < 1:
+        raise UsageError(f"{contest.name}: 1 client or more must contend, not {clients}")
+    return Lane(contest, rate, named, in_flight=clients, thinks=True, together=clients)
 
 
 def _reading(turns: Turns, rate: float, named: NewProcess) -> list[Lane]:
