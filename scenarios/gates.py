@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from scenarios.checks.levels import NODE_LOCAL
+from scenarios.checks.linear import concurrent
 from scenarios.history import Operation
 from scenarios.record import Moment, MomentMissing, Record
 
@@ -120,24 +121,8 @@ def _concurrent(workload: str, operations: Iterable[Operation]) -> Gate:
     if not by_key:
         why = f"no {workload} operation was recorded"
         return _row("keys with concurrent operations", workload, None, CONCURRENT_SHARE, why=why)
-    share = sum(map(_contended, by_key.values())) / len(by_key)
+    share = sum(map(concurrent, by_key.values())) / len(by_key)
     return _row("keys with concurrent operations", workload, share, CONCURRENT_SHARE)
-
-
-def _contended(operations: Iterable[Operation]) -> bool:
-    """Whether an update was open at the same time as another operation, by what was recorded of both.
-
-    An indeterminate operation counts until its client gave it up: that it may take effect later is no contention.
-    """
-    last_update = last = -1
-    for item in sorted(operations, key=lambda item: item.invoke):
-        updates = item.f != "read"
-        if item.invoke <= (last if updates else last_update):
-            return True
-        end = item.invoke if item.returned is None else item.returned
-        last = max(last, end)
-        last_update = max(last_update, end) if updates else last_update
-    return False
 
 
 def _final_reads(record: Record) -> Iterator[Gate]:

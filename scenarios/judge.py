@@ -10,7 +10,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from clusters.errors import BundleError, RingproofError
@@ -201,12 +201,24 @@ def _write(path: Path, data: Mapping[str, Any]) -> None:
         raise RingproofError(f"{where}; copy the bundle to a writable place") from error
 
 
+def _unpack(archive: tarfile.TarFile, root: Path, source: Path) -> None:
+    """Folders and regular files below `root`, and nothing else: BundleError for links, devices and ways out.
+
+    Python before 3.11.4, Debian 12's among them, has no `filter="data"`.
+    """
+    for member in archive:
+        place = PurePosixPath(member.name)
+        if place.is_absolute() or ".." in place.parts or not (member.isreg() or member.isdir()):
+            raise BundleError(f"{source}: {member.name!r} is no plain file inside the bundle; it was not unpacked")
+        archive.extract(member, root, set_attrs=False)
+
+
 def _judge_archive(path: Path) -> ScenarioVerdict | RunVerdict:
     with tempfile.TemporaryDirectory(prefix="ringproof-judge-") as scratch:
         root = Path(scratch)
         try:
             with tarfile.open(path) as archive:
-                archive.extractall(root, filter="data")
+                _unpack(archive, root, path)
         except (tarfile.TarError, OSError, EOFError) as error:
             raise BundleError(f"{path}: not a readable .tar.gz ({error})") from error
         inner = [item for item in root.iterdir() if item.is_dir()]

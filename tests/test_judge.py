@@ -274,6 +274,19 @@ def test_any_bundle_is_recognised(tmp_path):
     assert judge_any(folder / "scenarios" / "good").verdict is Verdict.VALID
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"), [("../out", tarfile.REGTYPE), ("/out", tarfile.REGTYPE), ("link", tarfile.SYMTYPE)]
+)
+def test_an_archive_that_reaches_outside_is_refused(tmp_path, name, kind):
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, "/etc/passwd"
+    with tarfile.open(tmp_path / "bundle.tar.gz", "w:gz") as archive:
+        archive.addfile(member)
+
+    with pytest.raises(BundleError, match=f"'{name}' is no plain file"):
+        judge_any(tmp_path / "bundle.tar.gz")
+
+
 def test_what_is_no_bundle_is_said(tmp_path):
     (tmp_path / "no.tar.gz").write_text("no archive")
     for path in (tmp_path, tmp_path / "nowhere", tmp_path / "no.tar.gz"):

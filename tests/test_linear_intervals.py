@@ -58,9 +58,18 @@ def test_the_longest_of_the_earlier_zones_is_the_outer_one():
     ],
 )
 def test_two_ran_at_once_when_one_was_sent_before_the_other_had_returned(spans, expected):
-    assert concurrent([operation("p", "read", span) for span in spans]) is expected
+    assert concurrent([operation("p", "write", span) for span in spans]) is expected
 
 
-@pytest.mark.parametrize("outcome", ["info", "fail"])
-def test_what_has_no_answer_ran_at_once_with_nothing(outcome):
-    assert not concurrent([operation("p", "write", (1, 9), outcome), operation("q", "read", (2, 3))])
+@pytest.mark.parametrize(("outcome", "expected"), [("ok", True), ("info", True), ("fail", False)])
+def test_what_was_given_up_was_open_until_then_and_what_failed_met_nobody(outcome, expected):
+    assert concurrent([operation("p", "write", (1, 9), outcome), operation("q", "read", (2, 3))]) is expected
+
+
+def test_reads_alone_leave_no_order_in_doubt():
+    assert not concurrent([operation("p", "read", (1, 9)), operation("q", "read", (2, 3))])
+
+
+def test_what_has_no_end_was_open_for_a_moment():
+    assert not concurrent([operation("p", "write", (1, None), "info"), operation("q", "read", (2, 3))])
+    assert concurrent([operation("p", "write", (2.5, None), "info"), operation("q", "read", (2, 3))])

@@ -11,7 +11,7 @@ zones: a pair is two forward zones that overlap, or a backward zone inside a for
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -53,15 +53,21 @@ def contradictions(zones: Iterable[Zone]) -> Iterator[tuple[Zone, Zone]]:
                 yield spanning[place], zone
 
 
-def concurrent(operations: Sequence[Operation]) -> bool:
-    """Whether two completed operations truly ran at once: one was sent before the other, sent earlier, had returned.
+def concurrent(operations: Iterable[Operation]) -> bool:
+    """Whether an update was open at the same time as another operation, by what was recorded of both.
 
-    Touching intervals and open ends do not count: they need not have met.
+    An indeterminate operation counts until its client gave it up: that it may take effect later is no contention. Reads
+    alone leave no order in doubt, and operations that failed or only touch need not have met.
     """
-    latest = float("-inf")
-    for item in sorted(operations, key=attrgetter("invoke")):
-        if item.outcome == "ok" and item.returned is not None:
-            if item.invoke < latest:
-                return True
-            latest = max(latest, item.returned)
+    last_update = last = float("-inf")
+    open_to = [(item.invoke, _until(item), item.f != "read") for item in operations if item.outcome != "fail"]
+    for start, end, updates in sorted(open_to):
+        if start < (last if updates else last_update):
+            return True
+        last = max(last, end)
+        last_update = max(last_update, end) if updates else last_update
     return False
+
+
+def _until(item: Operation) -> int:
+    return item.invoke if item.returned is None else item.returned
