@@ -7,6 +7,7 @@ from clusters.ring.limits import name_limit
 from clusters.ring.ring import Ring
 from scenarios.checks import (
     AddressChange,
+    availability,
     excuse,
     resolves,
     ring_views,
@@ -62,6 +63,7 @@ def reschedule(run: Run, ring: Ring) -> Checks:
         resolves(since, **names.as_json()),
         served(home.name, LOCAL_QUORUM, excused=[window], minimum=40),
         served(away.name, LOCAL_QUORUM, minimum=40),
+        availability(home.name, LOCAL_QUORUM, since, recover=limits.restart.seconds),
         session_recovers(home.name, since, limits.client_detection.seconds, workload="ledger"),
         session_recovers(away.name, since, limits.client_detection.seconds, workload="ledger"),
         *data_is_kept([fault, "recovered"], run.seconds_between(fault) + limits.unsynced.seconds),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from clusters.cluster import CutsNetwork, StopsNodes
 from clusters.ring.ring import Condition, Ring
 from clusters.waiting import until
-from scenarios.checks import excuse, refused, served, service_as_expected
+from scenarios.checks import availability, excuse, refused, served, service_as_expected
 from scenarios.faults.zone import How, ZoneLoss
 from scenarios.run import Run
 from scenarios.scenario import Checks, scenario
@@ -68,6 +68,7 @@ def zone_loss(run: Run, ring: Ring, how: How) -> Checks:
             for level in SERVED[1:]
         ],
         *[served(datacenter.name, ALL, excused=[whole], minimum=5) for datacenter in ring.datacenters],
+        availability(home.name, LOCAL_QUORUM, [fault, "inject"], recover=ring.limits.conviction.seconds),
         refused(ALL, fault),
         service_as_expected(fault, away=[host.host_id for host in outage.hosts], excused=[detection]),
         *data_is_kept([fault, "effective"], unsynced),
