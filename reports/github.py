@@ -15,7 +15,7 @@ from reports.safe import safe
 from reports.summary import LARGEST, cut, markdown
 
 MOST = 10
-"""Annotations: of a step GitHub shows ten errors and drops the rest without a word (actions/toolkit, problem matchers)."""
+"""Annotations: of a step GitHub shows ten errors and drops the rest silently (actions/toolkit, problem matchers)."""
 
 
 def publish(run_folder: Path, listed: list[Case], environment: Mapping[str, str], stream: TextIO) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 # XML 1.0, section 2.2: everything that is no Char, lone surrogates included, which UTF-8 cannot hold. Of what XML
 # allows also DEL and the C1 controls, which a terminal obeys, and the directions (UAX #9), which make words lie.
@@ -16,6 +17,11 @@ _FORBIDDEN = re.compile(
 def safe(words: str) -> str:
     """Return the words with U+FFFD for each character that XML, UTF-8 or a terminal must not be given; same length."""
     return _FORBIDDEN.sub("\ufffd", words)
+
+
+def address(name: str) -> str:
+    """Return a path in a bundle for a link: its bytes, whatever they are, percent-encoded."""
+    return quote(os.fsencode(name))
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import uuid
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -145,6 +147,16 @@ def test_bytes_that_are_no_utf8_are_told_and_never_pass(tmp_path: Path) -> None:
     assert of_junit(folder)[IDS["valid"]] == of_ctrf(folder)[IDS["valid"]] == "not judged"
 
 
+def test_a_folder_whose_name_is_no_utf8_is_told(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", ("valid", "invalid"), killed=True)
+    os.rename(os.fsencode(folder / "scenarios" / IDS["valid"]), os.fsencode(folder / "scenarios") + b"/caf\xe9")
+    write_outputs(folder)
+    assert of_junit(folder)["caf\ufffd"] == of_ctrf(folder)["caf\ufffd"] == "valid"
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "caf\ufffd" in page
+    assert "scenarios/caf%E9/verdict.json" in page
+
+
 def test_safe_keeps_what_people_write_and_the_length() -> None:
     kept = "tab\t line\n Größe ≥ 3, 😀 \u2028"
     assert safe(kept) == kept
@@ -226,7 +238,7 @@ def test_allure_steps_are_the_phases_at_their_times_with_their_faults_and_the_ch
     *phases, verdict = result.steps
     assert [step.name for step in phases] == ["baseline", "cut", "healed"]
     assert [step.status for step in phases] == ["passed", "failed", "passed"]
-    assert all(one.stop == other.start for one, other in zip(phases, phases[1:], strict=False))
+    assert all(one.stop == other.start for one, other in pairwise(phases))
     assert phases[0].start > 1_795_593_600_000
     assert phases[1].steps[0].name.startswith("F1 ")
     assert (verdict.name, verdict.status) == ("verdict: invalid", "failed")
@@ -238,6 +250,15 @@ def test_a_fault_that_never_bit_is_a_broken_step(tmp_path: Path) -> None:
     result = allure_of(write_run(tmp_path / "run"), "unknown")
     faults = [inner for step in result.steps[:-1] for inner in (step, *step.steps) if inner.name.startswith("F1 ")]
     assert [fault.status for fault in faults] == ["broken"]
+
+
+def test_without_phases_and_with_altered_times_the_verdict_is_still_told(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run")
+    events = folder / "scenarios" / IDS["vacuous"] / "events.jsonl"
+    events.write_text("".join(line for line in events.read_text().splitlines(keepends=True) if "phase" not in line))
+    assert [step.name for step in allure_of(folder, "vacuous").steps] == ["verdict: vacuous"]
+    poisoned(folder, lambda document: document["checks"][0].update(findings=[{"at": []}, {"at": 1e308}, 3]))
+    assert allure_of(folder, "invalid").steps[-1].name == "verdict: invalid"
 
 
 def test_allure_can_write_whatever_a_bundle_holds(tmp_path: Path) -> None:
