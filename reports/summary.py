@@ -12,7 +12,7 @@ from rich.text import Text
 
 from reports.bundle import objects, text
 from reports.limits import NARROW, all_held, bound, clipped, kept, measured, tightest
-from reports.safe import safe
+from reports.safe import logged, safe
 from reports.section import section
 from reports.story import headline, lede
 from reports.verdicts import NOT_JUDGED, Run, Scenario, read_run
@@ -107,7 +107,7 @@ def _mark(word: str, console: Console) -> str:
 
 
 def _encodable(words: Text, console: Console) -> Text:
-    words.plain = safe(words.plain)
+    words.plain = logged(words.plain)
     if not _unicode(console):
         words.plain = words.plain.encode("ascii", "replace").decode()
     return words
