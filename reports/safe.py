@@ -13,8 +13,8 @@ _FORBIDDEN = re.compile(
     "[^\t\n\r\u0020-\u007e\u00a0-\u2029\u202f-\u2065\u206a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 )
 
-# The first sign of what a CI runner obeys where a line begins with it, and lines wrap anywhere: ::error:: of GitHub, but
-# not the :: of an IPv6 address; ##[..] of GitHub and Azure, ##teamcity[..].
+# The first sign of what a CI runner obeys where a line begins with it, and lines wrap anywhere: ::error:: of GitHub,
+# but not the :: of an IPv6 address; ##[..] of GitHub and Azure, ##teamcity[..].
 _COMMAND = re.compile(r":(?=:[a-z-]*[g-z-])|#(?=#(?:vso|teamcity)?\[)")
 
 
