@@ -24,7 +24,7 @@ LARGEST = 512 * 1024 * 1024
 """Bytes; a file above this is named and not read. The largest history of a nightly run is a tenth of it."""
 
 NS = 1e9
-DERIVED = frozenset({"report.html", "junit.xml"})
+DERIVED = frozenset({"report.html", "junit.xml", "ctrf.json"})
 
 Json = dict[str, Any]
 

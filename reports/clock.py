@@ -168,5 +168,5 @@ def _window(key: str, life: dict[str, object]) -> Window:
 
 def _phases(axis: Clock, events: list[tuple[float, Json]]) -> list[Phase]:
     starts = [(axis.at(when), text(event.get("name"))) for when, event in events if event.get("event") == "phase"]
-    ends = [start for start, _ in starts[1:]] + [axis.span]
+    ends = [*(start for start, _ in starts[1:]), axis.span][: len(starts)]
     return [Phase(name, start, max(start, end)) for (start, name), end in zip(starts, ends, strict=True)]

@@ -15,7 +15,6 @@ import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -24,6 +23,7 @@ from reports.bundle import DERIVED, FileEntry, Json, mapping, number, objects, t
 from reports.drawing import place as coordinate
 from reports.limits import NARROW, clipped, figure, plain
 from reports.place import Place, place
+from reports.safe import address, safe
 from reports.section import NOT_DRAWABLE, Section, fault_rows, section
 from reports.story import headline, lede, part_note, pods_hit
 from reports.verdicts import SHOWN_ORDER, Run, read_run
@@ -102,13 +102,13 @@ def _environment_of_templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {"plain": plain, "coordinate": coordinate, "clipped": clipped, "quote": quote}
+    found.filters |= {"plain": plain, "coordinate": coordinate, "clipped": clipped, "quote": address}
     found.globals |= {"fault_rows": fault_rows, "NARROW": NARROW, "SHOWN_ORDER": SHOWN_ORDER}
     return found
 
 
 def _render(template: str, **values: object) -> str:
-    return _environment_of_templates().get_template(f"{template}.html.j2").render(**values)
+    return safe(_environment_of_templates().get_template(f"{template}.html.j2").render(**values))
 
 
 def _style() -> Markup:

@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
-from urllib.parse import quote
 
 from reports.bundle import Json, Operation, mapping, number, text
 from reports.clock import Clock, Window, clock
 from reports.drawing import Shape
 from reports.limits import WAITS, Budget, all_held, bound, budget, clipped, figure, kept, limit, measured, tightest
 from reports.reach import Matrix, matrices
+from reports.safe import address
 from reports.spoken import spoken
 from reports.story import Breach, breaches
 from reports.timeline import Line, Timeline, chronicle, stages, timeline
@@ -241,7 +241,7 @@ def _files(scenario: Scenario) -> list[tuple[str, str]]:
     paths = [scenario.folder / name for name in names]
     paths += sorted((scenario.folder / "history").glob("*.jsonl"))[:40]
     return [
-        (path.relative_to(scenario.folder).as_posix(), quote(scenario.reader.name(path)))
+        (path.relative_to(scenario.folder).as_posix(), address(scenario.reader.name(path)))
         for path in paths
         if path.is_file() and not path.is_symlink()
     ]

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from reports.bundle import objects, text
 from reports.limits import NARROW, all_held, bound, clipped, kept, measured, tightest
+from reports.safe import logged, safe
 from reports.section import section
 from reports.story import headline, lede
 from reports.verdicts import NOT_JUDGED, Run, Scenario, read_run
@@ -52,8 +53,8 @@ def _paths(run: Run, run_folder: Path, console: Console) -> None:
     told = [("report", run_folder / "report.html"), ("junit", run_folder / "junit.xml"), ("bundle", run_folder)]
     for name, path in told:
         if path.exists():
-            console.print(Text(f"{name:<7} {path}"), soft_wrap=True)
-    console.print(Text(f"again   ringproof judge {run_folder}"), soft_wrap=True)
+            console.print(_encodable(Text(f"{name:<7} {path}"), console), soft_wrap=True)
+    console.print(_encodable(Text(f"again   ringproof judge {run_folder}"), console), soft_wrap=True)
 
 
 def _table(run: Run, console: Console) -> Table:
@@ -106,6 +107,7 @@ def _mark(word: str, console: Console) -> str:
 
 
 def _encodable(words: Text, console: Console) -> Text:
+    words.plain = logged(words.plain)
     if not _unicode(console):
         words.plain = words.plain.encode("ascii", "replace").decode()
     return words
@@ -117,34 +119,39 @@ def markdown(run_folder: Path) -> str:
     ranked = run.worst_first()
     parts = [
         f"## {MARKS[run.verdict]} {run.verdict}: {headline(run)}",
-        _cell(lede(run)),
+        cell(lede(run)),
         "| verdict | scenario | topology | measured, limit | seconds |\n|---|---|---|---|---:|\n"
         + "".join(_row(one) for one in ranked).rstrip(),
     ]
     amiss = [one for one in ranked if one.verdict != "valid"]
     parts += [
-        f"**{one.verdict}: {_cell(_called(one))}.** {_cell(clipped(story(one), LONGEST_STORY))}"
+        f"**{one.verdict}: {cell(_called(one))}.** {cell(clipped(story(one), LONGEST_STORY))}"
         for one in amiss[:MOST_STORIES]
     ]
     if len(amiss) > MOST_STORIES:
         parts.append(f"… and {len(amiss) - MOST_STORIES} more that are not valid, in the table above.")
-    parts.append(f"Run {_cell(run.id)}; judge it again with `ringproof judge <folder>`.")
-    found = "\n\n".join(parts) + "\n"
-    if len(found.encode()) <= LARGEST:
-        return found
-    cut = found.encode()[: LARGEST - 100].decode("utf-8", "ignore").rsplit("\n", 1)[0]
-    return f"{cut}\n\n… cut here; the report has the rest.\n"
+    parts.append(f"Run {cell(run.id)}; judge it again with `ringproof judge <folder>`.")
+    return cut("\n\n".join(parts) + "\n", LARGEST)
+
+
+def cut(words: str, most: int) -> str:
+    """Return whole lines of the words in at most ``most`` bytes; where something is left out, a last line says so."""
+    held = words.encode()
+    if len(held) <= most:
+        return words
+    kept_ = held[: max(0, most - 100)].decode("utf-8", "ignore").rpartition("\n")[0]
+    return f"{kept_}\n\n… cut here; the report has the rest.\n"
 
 
 def _row(one: Scenario) -> str:
     seconds = "" if one.seconds is None else f"{one.seconds:.0f}"
-    cells = [f"{MARKS[one.verdict]} {one.verdict}", _cell(one.name), _cell(one.place), _cell(against(one)), seconds]
+    cells = [f"{MARKS[one.verdict]} {one.verdict}", cell(one.name), cell(one.place), cell(against(one)), seconds]
     return f"| {' | '.join(cells)} |\n"
 
 
-def _cell(words: str) -> str:
+def cell(words: str) -> str:
     """Escape what markdown or HTML would read as more than words."""
-    found = html.escape(" ".join(words.split()), quote=False)
+    found = html.escape(" ".join(safe(words).split()), quote=False)
     for sign in "\\`*_[]|~#":
         found = found.replace(sign, "\\" + sign)
     return found.replace("@", "@\u200b")

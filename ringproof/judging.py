@@ -20,7 +20,7 @@ from rich.text import Text
 
 from clusters.errors import UsageError
 from reports import summary
-from reports.junit import write_junit
+from reports.outputs import write_outputs
 from reports.page import write_page
 from reports.summary import STYLES
 from scenarios.checks.diagram import diagram
@@ -104,8 +104,7 @@ def judge_bundle(bundle: Path, console: Console, *, as_json: bool) -> int:
     verdict = judge_folders(bundle) if _is_run(bundle) else judge_any(bundle)
     is_run = isinstance(verdict, RunVerdict)
     if is_run and bundle.is_dir():
-        write_junit(bundle)
-        write_page(bundle)
+        write_outputs(bundle)
     if as_json:
         sys.stdout.buffer.write(canonical(verdict.as_json()))
         sys.stdout.flush()

@@ -19,8 +19,7 @@ from clusters.plan import plan
 from clusters.ring.attach import HeldRing
 from clusters.ring.standing import StandingRing
 from reports import summary
-from reports.junit import write_junit
-from reports.page import write_page
+from reports.outputs import write_outputs
 from ringproof.live import view
 from scenarios.campaign import Campaign
 from scenarios.judge import judge_run
@@ -136,10 +135,9 @@ def _all(campaign: Campaign, items: Sequence[Item]) -> None:
 
 
 def report(folder: Path, console: Console) -> RunVerdict:
-    """Judge the folder again, write junit.xml and report.html, and print the table."""
+    """Judge the folder again, write its outputs, and print the table."""
     verdict = judge_run(folder)
-    write_junit(folder)
-    write_page(folder)
+    write_outputs(folder)
     summary.render(folder, console)
     return verdict
 

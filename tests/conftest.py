@@ -8,6 +8,13 @@ from scenarios.run import Run
 from tests.lease_fakes import leased_ring
 
 
+@pytest.fixture(autouse=True)
+def _not_in_ci(monkeypatch):
+    """Made-up runs write nothing into the job summary of the job that tests them."""
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+
+
 @pytest.fixture
 def place(tmp_path):
     return leased_ring(tmp_path / "ring")

@@ -1,6 +1,7 @@
 """Suites under pytest: what is collected, what an outcome becomes, and with which code a session ends."""
 
 import json
+import re
 
 import pytest
 
@@ -135,3 +136,45 @@ def test_keep_and_workers_do_not_go_together(suites):
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*run without -n*"])
+
+
+def test_allure_and_github_say_what_the_bundle_says(suites, monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(suites.path / "summary.md"))
+    suites.makepyfile(test_harness="def test_harness(): raise OSError('no such lab')")
+
+    result = suites.runpytest_subprocess("--bundle=left", "--alluredir=told")
+
+    rows = json.loads((suites.path / "left" / "verdict.json").read_text())["scenarios"]
+    stored = {row["id"]: row["verdict"] for row in rows}
+    assert sorted(set(stored.values())) == ["invalid", "unknown", "vacuous", "valid"]
+    told = [json.loads(file.read_text()) for file in (suites.path / "told").glob("*-result.json")]
+    conducted = [one for one in told if any(label["name"] == "verdict" for label in one["labels"])]
+    assert {bundle_of(one): labelled(one, "verdict") for one in conducted} == stored
+    statuses = {"valid": "passed", "invalid": "failed", "unknown": "broken", "vacuous": "broken"}
+    assert all(one["status"] == statuses[labelled(one, "verdict")] for one in conducted)
+    assert len({one["historyId"] for one in told}) == len(told) == len(stored) + 1
+    categories = json.loads((suites.path / "told" / "categories.json").read_text())
+    for one in told:
+        wanted = labelled(one, "verdict") or "broken"
+        assert sorted_into(categories, one) == ([] if wanted == "valid" else [wanted])
+    amiss = [word for word in stored.values() if word != "valid"]
+    assert len([line for line in result.errlines if line.startswith("::error file=left/scenarios/")]) == len(amiss)
+    assert (suites.path / "summary.md").read_text().startswith("## ✗ invalid")
+
+
+def labelled(told, name):
+    return next((label["value"] for label in told["labels"] if label["name"] == name), None)
+
+
+def bundle_of(told):
+    return next(link["url"] for link in told["links"] if link["name"] == "bundle").rpartition("/")[2]
+
+
+def sorted_into(categories, told):
+    message = told.get("statusDetails", {}).get("message", "")
+    return [
+        category["name"].partition(":")[0]
+        for category in categories
+        if told["status"] in category["matchedStatuses"] and re.fullmatch(category["messageRegex"], message)
+    ]
