@@ -77,11 +77,12 @@ def _case(suite: ET.Element, run: Run, scenario: Scenario) -> None:
         told += [("check", str(best.get("id"))), ("measured", measured(best)), ("limit", limit(best))]
     seed = scenario.facts.get("seed", run.facts.get("seed"))
     told += [("seed", "" if seed is None else str(seed))]
+    stories = section(scenario, pictures=False).stories if scenario.verdict != "valid" else []
+    told += [("code", code) for code in dict.fromkeys(story.code for story in stories)]
     _properties(case, told)
     if scenario.verdict != "valid":
-        stories = section(scenario, pictures=False).stories
         first = stories[0].plain if stories else scenario.verdict
-        whole = "\n\n".join(f"{story.check or story.word}: {story.plain}" for story in stories)
+        whole = "\n\n".join(f"{story.check or story.word}: {story.plain} [{story.code}]" for story in stories)
         _amiss(case, scenario.verdict, first, whole)
 
 

@@ -22,6 +22,7 @@ from markupsafe import Markup
 
 from reports.bundle import DERIVED, FileEntry, Json, mapping, number, objects, text
 from reports.drawing import place as coordinate
+from reports.explained import explained
 from reports.limits import NARROW, clipped, figure, plain
 from reports.place import Place, place
 from reports.section import NOT_DRAWABLE, Section, fault_rows, section
@@ -88,6 +89,7 @@ def render(run: Run, room: int = ROOM) -> str:
         style=_style(),
         script=_script(),
         stories=_stories(sections),
+        explained=explained(story.code for one in sections for story in one.stories),
         most_promises=MOST_PROMISES,
         derived=sorted(DERIVED),
     )
