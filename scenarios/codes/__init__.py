@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scenarios.codes.sentences import BUNDLES, CLEANUPS, DOUBTS, ERRORS, FAULTS, Pattern, told
+from scenarios.codes.sentences import BUNDLES, CLEANUPS, DOUBTS, ERRORS, FAULTS, told
 from scenarios.codes.table import BY_FAILURE, CODES
 
 __all__ = ["BY_FAILURE", "CODES", "of_check", "of_doctor", "of_error", "of_finding", "of_gate", "of_part", "of_run"]
@@ -69,17 +69,19 @@ def of_doctor(identity: str) -> str:
 
 def of_error(error: BaseException) -> str:
     """The code of an error of the tree, by its sentence within its class, else by its class or the nearest above."""
+    sentence = str(error)
     for kind in (cls.__name__ for cls in type(error).__mro__):
-        found = told(str(error), ERRORS.get(kind, ())) or f"error:{kind}"
+        found = told(sentence, ERRORS.get(kind, ())) or f"error:{kind}"
+        if found == "error:EnvironmentUnfit":  # a refusal repeats the doctor's finding, with its id
+            found = next((name for word in sentence.split(": ") if (name := f"doctor:{word}") in BY_FAILURE), found)
         if found in BY_FAILURE:
             return BY_FAILURE[found]
     return BY_FAILURE["error:RingproofError"]
 
 
 def _of_doubt(why: str) -> str:
-    unreadable: tuple[Pattern, ...] = tuple(ERRORS["BundleError"])
-    if why.startswith(_UNREADABLE):
-        found = told(why, DOUBTS[:-2]) or told(why.removeprefix(_UNREADABLE), unreadable)
-    else:
-        found = told(why, DOUBTS) or told(why, unreadable)
+    """By the doubt, or by the file that could not be read, which is said alone or as the error of the check."""
+    found = told(why, DOUBTS)
+    if found is None or why.startswith(_UNREADABLE):
+        found = (found if found != "reason:check raised" else None) or told(why, ERRORS["BundleError"]) or found
     return BY_FAILURE[found or "reason:*"]

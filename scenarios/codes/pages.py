@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from clusters.errors import UsageError
+from clusters.errors import EnvironmentUnfit, UsageError
 from scenarios.codes.table import CODES
 
 INSTALLED = Path(__file__).parent / "pages"
@@ -32,11 +32,11 @@ class Section:
 
 @cache
 def sections() -> Mapping[str, Section]:
-    """Every section by its code, page by page; UsageError when the pages are not installed."""
+    """Every section by its code, page by page; EnvironmentUnfit when the pages are not installed."""
     folder = INSTALLED if INSTALLED.is_dir() else CHECKOUT
     pages = sorted(folder.glob("*.md"))
     if not pages:
-        raise UsageError(f"the pages of codes are not at {folder}: install ringproof again, or read docs/codes/")
+        raise EnvironmentUnfit(f"no page of codes is in {folder}: install ringproof again, or read docs/codes/")
     return {
         code: Section(code, _title(text), text.strip(), page.name)
         for page in pages
@@ -60,9 +60,8 @@ def find(asked: str) -> list[Section]:
     words = {_word(failure): code for code, failures in CODES.items() for failure in failures}
     close = close or [words[near] for near in difflib.get_close_matches(word.lower(), words, _NEAREST, 0.6)]
     nearest = " or ".join(f"{near} ({known[near].title})" for near in dict.fromkeys(close))
-    raise UsageError(
-        f"no code is called {asked}; {f'did you mean {nearest}?' if nearest else 'ringproof explain lists all'}"
-    )
+    hint = f"did you mean {nearest}?" if nearest else "ringproof explain lists all"
+    raise UsageError(f"no code is called {asked}; {hint}")
 
 
 def _title(text: str) -> str:

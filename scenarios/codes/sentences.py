@@ -20,9 +20,9 @@ ERRORS: dict[str, Sequence[Pattern]] = {
         ("error:another boot", r"recorded in another boot"),
         ("error:schema", r"schema .* is not known here"),
         ("error:unreadable file", r"cannot be read|not UTF-8|not a readable \.tar\.gz"),
-        ("error:impossible history", r"is invoked twice|overlaps itself|does one thing at a time"
-                                     r"|without (an )?invoke|twice completed|runs? backwards"),
-        ("error:facts missing", r"token|replicas|replication|does not tell|no ring|racks"),
+        ("error:impossible history", r"is invoked twice|overlaps itself|does one thing at a time|without a return time"
+                                     r"|completion without|second completion|returned before|are open at once"),
+        ("error:facts missing", r"token cannot be reckoned|replicas of a key cannot be|no host or datacenter"),
         ("error:malformed record", r"JSON|anchor|torn line|is not a check|:\d+: |no operation in it"),
     ),
     "UsageError": (
@@ -33,26 +33,35 @@ ERRORS: dict[str, Sequence[Pattern]] = {
         ("error:range too small for the lab", r"the lab (needs|holds) "),
         ("error:how to judge", r"is one history: say of what|is a bundle, its checks are in it|^--initial"),
         ("error:no run", r"^there is no run in|was conducted in this run already"),
-        ("error:setting", r"RINGPROOF_|is no duration|^--repeats"),
-        ("error:workload", r"workloads ask for|^declared twice|rate must be above 0|would contend for|no final read for"
-                           r"|a client (has at most|never continues)|python -m scenarios\.client|client-|spec"),
-        ("error:DNS refused", r"^rule |^DNS of |^forward|^upstream|^pods|^configuration|^own|^log\.|unknown key .*; known"
-                              r"|expected \{\"do\"|no address such as|cannot be read as JSON"),
+        ("error:setting", r"RINGPROOF_|is no duration|^--(repeats|keep)"),
         ("error:malformed YAML", r"malformed YAML|is given twice|the file is empty|expected a YAML file"),
         ("error:declared value", r":\d+:\d+: "),
-        ("error:unknown name", r"^no \S+ is (called|named)|has no (variant|pod|lock) ?|no variant of|does not exist; known"
-                               r"|unknown series"),
+        ("error:workload", r"workloads (ask for|are running)|^declared twice|rate must be above 0|would contend for"
+                           r"|no final read for|a client (has at most|never continues)|python -m scenarios\.client"
+                           r"|^(ledger:|keyspace|replication|read_repair) |client-\S+\.json: |: cannot be read \("),
+        ("error:unknown name", r"^no \S+ is (called|named)|has no (variant|pod|lock)|no variant of"
+                               r"|does not exist; known|unknown series"),
+        ("error:DNS refused", r"^rule |^DNS of |^(forward|upstream|pods|configuration|own|log|cache)[.:]"
+                              r"|no address such as|unknown key .*; known|expected .*(, found|one of)|is no port"
+                              r"|is no DNS name|is missing$|not one lower-case label|^pod .*: address: "
+                              r"|cannot be read as JSON"),
+    ),
+    "ArtifactMissing": (
+        ("error:broken artifact", r"not what the lock says|jamm jars"),
+        ("error:no fitting Java", r"published as a wheel|pip or uv"),
+        ("error:no route to the registry", r"not to be had from|could not be fetched"),
     ),
     "EnvironmentUnfit": (
-        ("error:no route to the registry", r"not fetched|no connection|unreachable|cannot be reached|is not reached"),
-        ("error:broken artifact", r"not what the lock says|jamm jars|HTTP|not a Java"),
-        ("error:no fitting Java", r"RINGPROOF_JAVA|does not run on Java|as a wheel|pip or uv"),
+        ("error:broken artifact", r"not a Java"),
+        ("error:installation", r"install ringproof again"),
+        ("error:no fitting Java", r"RINGPROOF_JAVA|does not run on Java"),
         ("error:slow driver", r"libev"),
         ("error:ability missing", r"which cluster .* cannot do"),
-        ("error:folder not writable", r"cannot be made|cannot be written|runs are kept below it"),
+        ("error:folder not writable", r"cannot be made|runs are kept below it"),
     ),
     "ProvisionFailed": (
-        ("error:lab not started", r"^the lab .* cannot be started|the lab did not start|ended by itself|^the holder ended"),
+        ("error:lab not started", r"^the lab .* cannot be started|the lab did not start|ended by itself"
+                                  r"|^the holder ended"),
         ("error:ring not formed", r"the ring did not form|^no ring of|declares no ring|no schema agreement"),
         ("error:held ring not clean", r"held ring"),
         ("error:pod address", r"^address |no address is free"),
@@ -60,7 +69,7 @@ ERRORS: dict[str, Sequence[Pattern]] = {
         ("error:bench", r"the formation did not tell|history of the first requests"),
     ),
     "RingproofError": (
-        ("error:verdict not written", r"the verdict cannot be written"),
+        ("error:verdict not written", r"copy the bundle to a writable place"),
         ("error:class-data archive", r"a single host|the JVM wrote none"),
         ("error:bench", r"the bench's own"),
     ),
@@ -77,20 +86,20 @@ DOUBTS: Sequence[Pattern] = (
     ("reason:no baseline", r"before the fault are no baseline"),
     ("reason:history too short", r"the history ends .* after the fault"),
     ("reason:search budget", r"undecided after \d+ steps"),
-    ("reason:no order promised", r"^key [^:]*: (plain writes|SERIAL and|LOCAL_SERIAL in|a read at)"),
+    ("reason:no order promised", r"plain writes \(|different electorates|decide each for itself|need not see a write"),
     ("reason:ambiguous history", r"written more than once|was written after|wrote at once|only increments"),
     ("reason:replicas unknown", r"^nothing is known of|^not every host of |replicas of a key cannot be reckoned"),
     ("reason:nothing stable", r"acknowledged elements was stable"),
     ("reason:not all asked", r"was never (probed|tried|asked)|has no (final )?read|was not read for"),
-    ("reason:check raised", r"the check could not be made"),
     ("reason:no check", r"^no check was declared"),
+    ("reason:check raised", r"the check could not be made"),
 )
 """Why a check or the system's verdict is not decided."""
 
 FAULTS: Sequence[Pattern] = (
+    ("fault:did not bite", r"did not bite"),
     ("fault:ended in error", r"ended in error"),
     ("fault:never injected", r"declared but never injected"),
-    ("fault:did not bite", r"did not bite"),
     ("fault:state missing", r"has no recorded '"),
     ("fault:out of order", r"states out of order"),
 )

@@ -213,6 +213,7 @@ _ERRORS: Mapping[str, tuple[str, ...]] = {
     "RP-FIT-013": ("error:slow driver",),
     "RP-FIT-014": ("error:ability missing",),
     "RP-FIT-015": ("error:broken artifact",),
+    "RP-FIT-016": ("error:installation",),
     "RP-FIT-099": ("error:EnvironmentUnfit", "doctor:*"),
     "RP-INT-001": ("error:RingproofError",),
 }  # fmt: skip
