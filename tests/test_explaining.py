@@ -62,7 +62,7 @@ def test_every_refusal_of_the_command_ends_in_its_code(capsys):
 
 def test_pages_are_taken_from_the_installed_package_where_there_is_no_checkout(monkeypatch, tmp_path):
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert ROOT / "scenarios" / "codes" / "pages" == ROOT / build["force-include"]["docs/codes"] == pages.INSTALLED
+    assert ROOT / "scenarios" / "codes" / "pages" == ROOT / build["sources"]["docs/codes"] == pages.INSTALLED
     (tmp_path / "one.md").write_text("## RP-DNS-001\n\n**A title.** Words.\n")
     monkeypatch.setattr(pages, "INSTALLED", tmp_path)
     pages.sections.cache_clear()

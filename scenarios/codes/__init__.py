@@ -6,6 +6,7 @@ has a section in docs/codes/ that `ringproof explain CODE` prints without any ne
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from scenarios.codes.table import BY_FAILURE, CODES
 __all__ = ["BY_FAILURE", "CODES", "of_check", "of_doctor", "of_error", "of_finding", "of_gate", "of_part", "of_run"]
 __all__ += ["of_trouble"]
 
+_BROKEN = re.compile(r"the run broke at \S+: (\w+): (.*)", re.DOTALL)
 _UNREADABLE = "the check could not be made: BundleError: "
 
 
@@ -79,9 +81,17 @@ def of_error(error: BaseException) -> str:
     return BY_FAILURE["error:RingproofError"]
 
 
+def _of_named(kind: str, sentence: str) -> str | None:
+    """The code of an error of which a record holds the name of its class and its sentence."""
+    return BY_FAILURE.get(told(sentence, ERRORS.get(kind, ())) or f"error:{kind}")
+
+
 def _of_doubt(why: str) -> str:
     """By the doubt, or by the file that could not be read, which is said alone or as the error of the check."""
     found = told(why, DOUBTS)
+    broken = _BROKEN.search(why)
+    if broken is not None and (code := _of_named(broken[1], broken[2])):
+        return code
     if found is None or why.startswith(_UNREADABLE):
         found = (found if found != "reason:check raised" else None) or told(why, ERRORS["BundleError"]) or found
     return BY_FAILURE[found or "reason:*"]
