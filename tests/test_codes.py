@@ -223,7 +223,7 @@ def test_every_conflict_of_the_planner_has_a_code():
 
 
 def ids_of_the_doctor():
-    """What stands first in a Finding or a Check of the rooms that hold the doctor; acts and programs are looped over."""
+    """What stands first in a Finding or a Check where the doctor is; acts and programs are looped over."""
     for file, tree in trees("clusters", "ringproof"):
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in {"Finding", "Check"} and node.args:
