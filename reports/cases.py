@@ -37,7 +37,7 @@ class Case:
     """The paragraph that matters; empty when valid."""
     whole: str
     told: tuple[tuple[str, str], ...]
-    """Name and value of each property: verdict, its parts, topology, its digest, promise, measured, limit, seed."""
+    """Name and value of each property: verdict, its parts, topology, its digest, promise, measured, limit, seed, codes."""
     path: str
     """The file in the bundle that holds the verdict."""
 
@@ -65,7 +65,8 @@ def _whole(run: Run) -> Case:
 def _case(run: Run, scenario: Scenario) -> Case:
     stories = section(scenario, pictures=False).stories if scenario.verdict != "valid" else []
     first = stories[0].plain if stories else scenario.verdict
-    whole = "\n\n".join(f"{story.check or story.word}: {story.plain}" for story in stories)
+    whole = "\n\n".join(f"{story.check or story.word}: {story.plain} [{story.code}]" for story in stories)
+    codes = [("code", code) for code in dict.fromkeys(story.code for story in stories)]
     amiss = scenario.verdict != "valid"
     return Case(
         safe(scenario.id),
@@ -75,7 +76,7 @@ def _case(run: Run, scenario: Scenario) -> Case:
         scenario.seconds or 0.0,
         _held(first, LONGEST_MESSAGE) if amiss else "",
         _held(whole, LONGEST_WHOLE) if amiss else "",
-        tuple((name, _held(value, LONGEST_VALUE)) for name, value in _told(run, scenario) if value),
+        tuple((name, _held(value, LONGEST_VALUE)) for name, value in (*_told(run, scenario), *codes) if value),
         safe(f"{scenario.reader.name(scenario.folder)}/verdict.json"),
     )
 

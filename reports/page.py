@@ -12,6 +12,7 @@ import datetime
 import hashlib
 import json
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,7 @@ from markupsafe import Markup
 
 from reports.bundle import DERIVED, FileEntry, Json, mapping, number, objects, text
 from reports.drawing import place as coordinate
+from reports.explained import explained
 from reports.limits import NARROW, clipped, figure, plain
 from reports.place import Place, place
 from reports.safe import address, safe
@@ -88,6 +90,7 @@ def render(run: Run, room: int = ROOM) -> str:
         style=_style(),
         script=_script(),
         stories=_stories(sections),
+        explained=explained(story.code for one in _with_nested(sections) for story in one.stories),
         most_promises=MOST_PROMISES,
         derived=sorted(DERIVED),
     )
@@ -179,6 +182,12 @@ def _places(run: Run, hits: dict[str, set[str]]) -> list[tuple[Place, int]]:
         except NOT_DRAWABLE:
             run.reader.complain(run.reader.root / "topologies" / name, "its picture cannot be drawn from these files")
     return found
+
+
+def _with_nested(sections: Iterable[Section]) -> Iterator[Section]:
+    for one in sections:
+        yield one
+        yield from _with_nested(one.nested)
 
 
 def _stories(sections: list[Section]) -> list[tuple[Section, int]]:

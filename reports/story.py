@@ -12,6 +12,7 @@ from reports.limits import clipped, figure, kept, limit, measured, plain
 from reports.seen import pod_names
 from reports.spoken import repeats, spoken
 from reports.verdicts import NOT_JUDGED, Run, Scenario
+from scenarios import codes
 
 HEADLINES = {
     "valid": "It held.",
@@ -63,6 +64,8 @@ class Breach:
     trail: tuple[Step, ...] = ()
     untold: int = 0
     """Operations of the trail that are left out here."""
+    code: str = ""
+    """What `ringproof explain` explains."""
 
     @property
     def plain(self) -> str:
@@ -156,7 +159,10 @@ def breaches(scenario: Scenario, operations: Sequence[Operation], axis: Clock) -
     if not found and scenario.verdict != "valid":
         found.append(
             Breach(
-                scenario.verdict, "", (Piece("Its files contradict each other; see what is wrong with the bundle."),)
+                scenario.verdict,
+                "",
+                (Piece("Its files contradict each other; see what is wrong with the bundle."),),
+                code=codes.of_trouble("altered"),
             )
         )
     return found
@@ -165,12 +171,17 @@ def breaches(scenario: Scenario, operations: Sequence[Operation], axis: Clock) -
 def _stopped(scenario: Scenario, axis: Clock) -> Breach:
     records = scenario.events.records
     if not records:
-        return Breach(NOT_JUDGED, "", (Piece("Not judged: no verdict.json and no event in its folder."),))
+        return Breach(
+            NOT_JUDGED,
+            "",
+            (Piece("Not judged: no verdict.json and no event in its folder."),),
+            code=codes.of_run(NOT_JUDGED),
+        )
     when, event = number(records[-1][1].get("t")), records[-1][1]
     told = " ".join(word for word in (text(event.get(key)) for key in ("event", "id", "name", "state", "for")) if word)
     at = "" if when is None else f" at {axis.at(when):.1f} s"
     words = f"Not judged: the folder has no verdict that can be read. Its last event is “{clipped(told, 120)}”{at}."
-    return Breach(NOT_JUDGED, "", (Piece(words),))
+    return Breach(NOT_JUDGED, "", (Piece(words),), code=codes.of_run(NOT_JUDGED))
 
 
 def _breach(scenario: Scenario, check: Json, known: dict[tuple[str, int], Operation], axis: Clock) -> Breach:
@@ -192,7 +203,7 @@ def _breach(scenario: Scenario, check: Json, known: dict[tuple[str, int], Operat
         pieces.append(
             Piece(f" {counted(len(findings) - 1).capitalize()} more such finding{'s' if len(findings) > 2 else ''}.")
         )
-    return Breach(_word(check), text(check.get("id")), tuple(pieces), tuple(trail), untold)
+    return Breach(_word(check), text(check.get("id")), tuple(pieces), tuple(trail), untold, codes.of_check(check) or "")
 
 
 def _word(check: Json) -> str:
@@ -256,7 +267,7 @@ def _step(one: Json, known: dict[tuple[str, int], Operation], axis: Clock, pods:
 
 
 def _part_breach(scenario: Scenario, part: str, word: str, axis: Clock) -> Breach:
-    told = text(mapping(scenario.document.get("why")).get(part))
+    why = told = text(mapping(scenario.document.get("why")).get(part))
     if part == "evidence":
         told = _not_bitten(axis) or told
     if part == "cleanup":
@@ -265,7 +276,12 @@ def _part_breach(scenario: Scenario, part: str, word: str, axis: Clock) -> Breac
         ]
         told = told or (f"Clean-up left something: {text(left[0].get('detail'))}" if left else "")
     names = {"system": "system under test", "evidence": "fault evidence", "cleanup": "clean-up"}
-    return Breach(word, names[part], (Piece(_sentence(told or f"The verdict over the {names[part]} is {word}")),))
+    return Breach(
+        word,
+        names[part],
+        (Piece(_sentence(told or f"The verdict over the {names[part]} is {word}")),),
+        code=codes.of_part(part, why),
+    )
 
 
 def _not_bitten(axis: Clock) -> str:

@@ -16,6 +16,7 @@ from reports.safe import logged, safe
 from reports.section import section
 from reports.story import headline, lede
 from reports.verdicts import NOT_JUDGED, Run, Scenario, read_run
+from scenarios.codes import of_trouble
 
 MARKS = {"valid": "✓", "invalid": "✗", "unknown": "?", "vacuous": "∅", NOT_JUDGED: "–"}
 PLAIN_MARKS = {"valid": "+", "invalid": "X", "unknown": "?", "vacuous": "o", NOT_JUDGED: "-"}
@@ -39,13 +40,17 @@ def render(run_folder: Path, console: Console) -> None:
     for scenario in run.worst_first():
         if scenario.verdict != "valid":
             paragraph = Text(
-                f"{_mark(scenario.verdict, console)} {scenario.verdict}: {_called(scenario)}\n",
+                f"{_mark(scenario.verdict, console)} {scenario.verdict}: {_called(scenario)}{_code(scenario)}\n",
                 style=STYLES[scenario.verdict],
             )
             paragraph.append(clipped(story(scenario), LONGEST_STORY) + "\n", style="default not bold not dim")
             console.print(_encodable(paragraph, console))
     for trouble in run.reader.troubles[:5]:
-        console.print(_encodable(Text(f"{trouble.path}: {trouble.what}", style="dim"), console))
+        console.print(
+            _encodable(Text(f"{trouble.path}: {trouble.what} [{of_trouble(trouble.what)}]", style="dim"), console)
+        )
+    if run.verdict != "valid":
+        console.print(Text("ringproof explain CODE says what a code means and what to do."))
     _paths(run, run_folder, console)
 
 
@@ -92,6 +97,11 @@ def _called(scenario: Scenario) -> str:
     return scenario.name if scenario.place == "its own" else f"{scenario.name} on {scenario.topology}"
 
 
+def _code(scenario: Scenario) -> str:
+    stories = section(scenario, pictures=False).stories
+    return f" [{stories[0].code}]" if stories else ""
+
+
 def story(scenario: Scenario) -> str:
     """The one paragraph that matters of a scenario that is not valid."""
     stories = section(scenario, pictures=False).stories
@@ -125,7 +135,7 @@ def markdown(run_folder: Path) -> str:
     ]
     amiss = [one for one in ranked if one.verdict != "valid"]
     parts += [
-        f"**{one.verdict}: {cell(_called(one))}.** {cell(clipped(story(one), LONGEST_STORY))}"
+        f"**{one.verdict}: {cell(_called(one))}{_code(one)}.** {cell(clipped(story(one), LONGEST_STORY))}"
         for one in amiss[:MOST_STORIES]
     ]
     if len(amiss) > MOST_STORIES:

@@ -21,6 +21,7 @@ from rich.text import Text
 from typer.exceptions import TyperException
 
 from clusters.errors import RingproofError, UsageError
+from scenarios import codes
 
 INTERRUPTED, INTERNAL, USAGE = 2, 3, 4
 
@@ -226,6 +227,16 @@ def judge(
 
 
 @app.command()
+def explain(
+    code: Annotated[str | None, typer.Argument(help="Such as RP-DNS-002 or wrong-address; all without it.")] = None,
+) -> None:
+    """Say what a printed code means, what usually causes it, and what to do."""
+    from ringproof import explaining
+
+    explaining.explain(code, console())
+
+
+@app.command()
 def sweep() -> None:
     """Find and undo what killed runs left; touches nothing that is alive."""
     from ringproof import sweeping
@@ -273,22 +284,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(args=None if arguments is None else list(arguments), prog_name="ringproof", standalone_mode=False)
     except RingproofError as error:
-        return _refused(str(error), error.exit_code)
+        return _refused(str(error), error.exit_code, codes.of_error(error))
     except TyperException as error:
-        return _refused(f"{error.format_message()} (ringproof --help)", USAGE)
+        return _refused(f"{error.format_message()} (ringproof --help)", USAGE, codes.BY_FAILURE["error:command line"])
     except (KeyboardInterrupt, typer.Abort):
-        return _refused("interrupted", INTERRUPTED)
+        return _refused("interrupted", INTERRUPTED, codes.of_run("interrupted"))
     except BrokenPipeError:
         return 0  # whoever read our output has seen enough
     except Exception:  # noqa: BLE001  a defect of the suite: shown whole, and told apart from a broken promise
         traceback.print_exc()
-        return _refused("this is a defect of ringproof, not of the ring; the trace is above", INTERNAL)
+        return _refused(
+            "this is a defect of ringproof, not of the ring; the trace is above", INTERNAL, codes.of_run("defect")
+        )
     return int(code or 0)
 
 
-def _refused(sentence: str, code: int) -> int:
-    print(f"ringproof: {sentence}", file=sys.stderr)
-    return code
+def _refused(sentence: str, exit_code: int, code: str) -> int:
+    print(f"ringproof: {sentence} [{code}]", file=sys.stderr)
+    return exit_code
 
 
 if __name__ == "__main__":

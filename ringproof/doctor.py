@@ -12,6 +12,7 @@ from rich.text import Text
 
 from clusters import holding
 from clusters.fitness import Finding, examine
+from scenarios.codes import of_doctor
 from scenarios.runs import RUNS, unfinished
 
 MARKS = {"ok": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "bold red")}
@@ -55,7 +56,8 @@ def render(found: Sequence[Finding], console: Console) -> None:
     for finding in found:
         if finding.state != "ok" and finding.fix:
             _, style = MARKS[finding.state]
-            console.print(Text.assemble((finding.id, style), f": {finding.fix}"), soft_wrap=True)
+            code = of_doctor(finding.id)
+            console.print(Text.assemble((finding.id, style), f": {finding.fix} [{code}]"), soft_wrap=True)
     bad = sum(finding.state == "fail" for finding in found)
     words = "a lab can run here" if not bad else f"no lab can run here: {bad} checks failed"
     console.print(Text(words, style="bold green" if not bad else "bold red"))

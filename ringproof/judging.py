@@ -24,6 +24,7 @@ from reports.outputs import write_outputs
 from reports.page import write_page
 from reports.summary import STYLES
 from scenarios.checks.diagram import diagram
+from scenarios.codes import of_check, of_finding
 from scenarios.judge import judge_any, judge_run, judge_safely, scenario_folders
 from scenarios.runs import RUNS, SYSTEM_BROKEN, UNDECIDED, exit_code
 from scenarios.verdict import CheckResult, RunVerdict, ScenarioVerdict, Verdict, canonical
@@ -159,7 +160,9 @@ def render(verdict: ScenarioVerdict | RunVerdict, console: Console) -> None:
     told = verdict.as_json()
     console.print(Text(f"{told['verdict']}: {told.get('explain') or told.get('id') or 'run'}", STYLES[told["verdict"]]))
     for row in told.get("checks") or told.get("scenarios") or ():
-        console.print(Text.assemble((f"{row['verdict']:8}", STYLES[row["verdict"]]), f" {row['id']}: {row['explain']}"))
+        code = of_check(row) if told.get("checks") else None
+        words = f" {row['id']}: {row['explain']}{f' [{code}]' if code else ''}"
+        console.print(Text.assemble((f"{row['verdict']:8}", STYLES[row["verdict"]]), words))
 
 
 def _print(result: CheckResult, console: Console) -> None:
@@ -169,7 +172,7 @@ def _print(result: CheckResult, console: Console) -> None:
     if counts:
         _say(console, ", ".join(f"{name} {number}" for name, number in counts.items()))
     for finding in result.findings[:MOST_FINDINGS] if len(result.findings) > 1 else ():
-        _say(console, f"- {finding.anomaly}: {finding.detail}")
+        _say(console, f"- {finding.anomaly}: {finding.detail} [{of_finding(result.check, finding.anomaly)}]")
 
 
 def _draw(results: Sequence[CheckResult], console: Console, scenario: ScenarioVerdict | None = None) -> None:
@@ -179,7 +182,8 @@ def _draw(results: Sequence[CheckResult], console: Console, scenario: ScenarioVe
         if result.verdict is Verdict.INVALID and first is not None:
             where = "" if scenario is None else f"{scenario.facts.get('id')}, {result.id}: "
             console.print()
-            _say(console, f"{where}{first.anomaly}: {first.detail}")
+            code = of_finding(result.check, first.anomaly)
+            _say(console, f"{where}{first.anomaly}: {first.detail} [{code}]")
             _say(console, diagram(first.operations, scenario.windows if scenario else ()))
 
 

@@ -21,6 +21,7 @@ from clusters.ring.standing import StandingRing
 from reports import summary
 from reports.outputs import write_outputs
 from ringproof.live import view
+from scenarios import codes
 from scenarios.campaign import Campaign
 from scenarios.judge import judge_run
 from scenarios.profiles import Item, Selection
@@ -56,7 +57,8 @@ def run(order: Order, console: Console) -> int:
         if declared.ring is None:
             raise UsageError(f"topology {declared.name} declares no ring to conduct on")
     for left in unfinished(order.runs):
-        console.print(f"run {left.name} did not end; its bundle is readable: ringproof judge {left}", soft_wrap=True)
+        said = f"run {left.name} did not end; its bundle is readable: ringproof judge {left}"
+        console.print(Text(f"{said} [{codes.of_run('unfinished')}]"), soft_wrap=True)
     if order.held is None:
         order.check()
     seed = new_seed() if order.seed is None else order.seed
@@ -109,7 +111,7 @@ def _conduct(order: Order, items: list[Item], folder: Path, seed: int, console: 
         console.print("interrupted: faults are healed, the ring is stopped, what was recorded is judged")
         return INTERRUPTED
     except RingproofError as error:
-        console.print(Text(f"ringproof: {error}", style="red"), soft_wrap=True)
+        console.print(Text(f"ringproof: {error} [{codes.of_error(error)}]", style="red"), soft_wrap=True)
         return error.exit_code
     return 0
 
