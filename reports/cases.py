@@ -37,7 +37,7 @@ class Case:
     """The paragraph that matters; empty when valid."""
     whole: str
     told: tuple[tuple[str, str], ...]
-    """Name and value of each property: verdict, its parts, topology, its digest, promise, measured, limit, seed, codes."""
+    """Name and value of each property: the verdict and its parts, topology, digest, promise, figures, seed, codes."""
     path: str
     """The file in the bundle that holds the verdict."""
 

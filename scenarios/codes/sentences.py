@@ -19,7 +19,7 @@ ERRORS: dict[str, Sequence[Pattern]] = {
         ("error:no bundle", r"no scenario folder|no run folder"),
         ("error:another boot", r"recorded in another boot"),
         ("error:schema", r"schema .* is not known here"),
-        ("error:unreadable file", r"cannot be read|not UTF-8|not a readable \.tar\.gz"),
+        ("error:unreadable file", r"cannot be read|not UTF-8|not a readable \.tar\.gz|is no plain file inside"),
         ("error:impossible history", r"is invoked twice|overlaps itself|does one thing at a time|without a return time"
                                      r"|completion without|second completion|returned before|are open at once"),
         ("error:facts missing", r"token cannot be reckoned|replicas of a key cannot be|no host or datacenter"),
@@ -36,7 +36,7 @@ ERRORS: dict[str, Sequence[Pattern]] = {
         ("error:setting", r"RINGPROOF_|is no duration|^--(repeats|keep)"),
         ("error:malformed YAML", r"malformed YAML|is given twice|the file is empty|expected a YAML file"),
         ("error:declared value", r":\d+:\d+: "),
-        ("error:workload", r"workloads (ask for|are running)|^declared twice|rate must be above 0|would contend for"
+        ("error:workload", r"workloads (ask for|are running)|^declared twice|rate must be above 0|would contend for|must contend, not"
                            r"|no final read for|a client (has at most|never continues)|python -m scenarios\.client"
                            r"|^(ledger:|keyspace|replication|read_repair) |client-\S+\.json: |: cannot be read \("),
         ("error:unknown name", r"^no \S+ is (called|named)|has no (variant|pod|lock)|no variant of"
