@@ -36,7 +36,8 @@ ERRORS: dict[str, Sequence[Pattern]] = {
         ("error:setting", r"RINGPROOF_|is no duration|^--(repeats|keep)"),
         ("error:malformed YAML", r"malformed YAML|is given twice|the file is empty|expected a YAML file"),
         ("error:declared value", r":\d+:\d+: "),
-        ("error:workload", r"workloads (ask for|are running)|^declared twice|rate must be above 0|would contend for|must contend, not"
+        ("error:workload", r"workloads (ask for|are running)|^declared twice|rate must be above 0|would contend for"
+                           r"|must contend, not"
                            r"|no final read for|a client (has at most|never continues)|python -m scenarios\.client"
                            r"|^(ledger:|keyspace|replication|read_repair) |client-\S+\.json: |: cannot be read \("),
         ("error:unknown name", r"^no \S+ is (called|named)|has no (variant|pod|lock)|no variant of"
