@@ -126,7 +126,8 @@ def budget(check: Json) -> Budget:
     got, most = number(check.get("measured")), number(check.get("limit"))
     if got is None or most is None or check.get("verdict") in ("unknown", "vacuous"):
         return Budget(None)
-    whole = 100.0 if check.get("unit") in PER_CENT else 1.0 if check.get("unit") in SHARE else None
+    unit = text(check.get("unit"))
+    whole = 100.0 if unit in PER_CENT else 1.0 if unit in SHARE else None
     if floor(check):
         if whole is None:
             return Budget(None)
