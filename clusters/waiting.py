@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TypeVar
 
 import tenacity
@@ -13,6 +16,34 @@ from clusters.errors import WaitTimeout
 T = TypeVar("T")
 
 TRANSIENT: tuple[type[Exception], ...] = (ConnectionError, TimeoutError)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at what is waited for, in vain so far: seconds since the wait began, seconds at most, what was seen.
+
+    ``over`` is the last one of a wait, however that ended; it saw nothing new.
+    """
+
+    what: str
+    seconds: float
+    timeout: float
+    seen: str
+    over: bool = False
+
+
+Watcher = Callable[[Look], None]
+_WATCHER: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watched(watcher: Watcher) -> Iterator[None]:
+    """Every wait of this thread in the block tells ``watcher`` each of its looks; no wait depends on it."""
+    token = _WATCHER.set(watcher)
+    try:
+        yield
+    finally:
+        _WATCHER.reset(token)
 
 
 def until(
@@ -40,19 +71,32 @@ def until(
         last[0] = answer
         return answer
 
+    def seen() -> object:
+        return getattr(probe, "last", None) or last[0]
+
+    watcher = _WATCHER.get()
+
+    def look(*, over: bool = False) -> None:
+        if watcher is not None:
+            now = seen()
+            words = "not yet" if now is None or now is False else str(now)
+            watcher(Look(what, time.monotonic() - started, timeout, words, over))
+
     waiting = tenacity.Retrying(
         stop=tenacity.stop_after_delay(timeout),
         wait=tenacity.wait_fixed(every),
         retry=tenacity.retry_if_exception_type(tolerate)
         | tenacity.retry_if_result(lambda answer: answer is None or answer is False),
+        before_sleep=lambda _state: look(),
     )
     started = time.monotonic()
     try:
         answer = waiting(attempt)
     except tenacity.RetryError as error:
         tries = error.last_attempt.attempt_number
-        seen = getattr(probe, "last", None) or last[0]
-        raise WaitTimeout(what, time.monotonic() - started, tries, seen) from None
+        raise WaitTimeout(what, time.monotonic() - started, tries, seen()) from None
+    finally:
+        look(over=True)
     assert answer is not None
     return answer
 

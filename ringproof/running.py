@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from rich.console import Console
 from rich.text import Text
@@ -21,7 +22,9 @@ from clusters.ring.standing import StandingRing
 from reports import summary
 from reports.junit import write_junit
 from reports.page import write_page
-from ringproof.live import view
+from ringproof.live import View, view
+from ringproof.stream import SCHEMA
+from ringproof.under_way import Usual, unknown
 from scenarios.campaign import Campaign
 from scenarios.judge import judge_run
 from scenarios.profiles import Item, Selection
@@ -44,6 +47,10 @@ class Order:
     keep: Keep | None = None
     check: Callable[[], None] = require
     """Raises EnvironmentUnfit before anything is created; not asked for a held ring, which stands already."""
+    usual: Usual = unknown
+    """What earlier runs took."""
+    stream: TextIO | None = None
+    """Where the events go for programs (docs/formats.md); the words for people then are lines."""
 
 
 def run(order: Order, console: Console) -> int:
@@ -62,11 +69,14 @@ def run(order: Order, console: Console) -> int:
         order.check()
     seed = new_seed() if order.seed is None else order.seed
     folder = order.runs / new_run_id()
-    book = RunBook.open(folder, _facts(order, items, seed))
+    book = RunBook.open(folder, _facts(order, [str(item) for item in items], seed))
     number = f"{len(items)} scenario{'s' if len(items) > 1 else ''}"
     console.print(f"run {folder.name}: {number}, seed {seed}", soft_wrap=True)
+    screen = view(console, order.usual, order.stream)
+    identities = [Campaign.identity(item) for item in items]
+    screen.tell("run", {"state": "begin", "schema": SCHEMA, **_facts(order, identities, seed), "folder": str(folder)})
     try:
-        code = _conduct(order, items, folder, seed, console)
+        code = _conduct(order, items, folder, screen, console)
     except BaseException as error:
         book.end(error=f"{type(error).__name__}: {error}")
         raise
@@ -74,7 +84,9 @@ def run(order: Order, console: Console) -> int:
     remove_scratch(folder)
     # whoever keeps a ring has had the report before it was held
     verdict = judge_run(folder) if order.keep is not None and code == 0 else report(folder, console)
-    return worst(code, exit_code(verdict))
+    code = worst(code, exit_code(verdict))
+    screen.tell("verdict", {**verdict.as_json(), "exit_code": code})
+    return code
 
 
 def worst(ended: int, judged: int) -> int:
@@ -84,23 +96,22 @@ def worst(ended: int, judged: int) -> int:
     return judged if ended == 0 or judged == SYSTEM_BROKEN else ended
 
 
-def _facts(order: Order, items: list[Item], seed: int) -> dict[str, object]:
+def _facts(order: Order, items: list[str], seed: int) -> dict[str, object]:
     selection = order.selection
     return {
         "seed": seed,
         "profile": selection.profile,
         "order": "backwards" if selection.backwards else "as listed",
-        "items": [str(item) for item in items],
+        "items": items,
     }
 
 
-def _conduct(order: Order, items: list[Item], folder: Path, seed: int, console: Console) -> int:
+def _conduct(order: Order, items: list[Item], folder: Path, screen: View, console: Console) -> int:
     """Conduct all items; the exit code of what ended it early, else 0. Labs have ended when this returns."""
     try:
         with interruptible():
-            screen = view(console)
             held = order.held() if order.held is not None else None
-            with Campaign(folder, seed, screen.tell, held) as campaign:
+            with Campaign(folder, RunBook(folder).facts()["seed"], screen.tell, held) as campaign:
                 with screen:
                     _all(campaign, items)
                 if order.keep is not None:
