@@ -115,12 +115,12 @@ class PlainView(View):
         """Print the event, if it is a change of state."""
         if event == "scenario":
             self._fold(facts)
-        words = self._expected(facts) if event == "run" else told.line(event, facts)
+        words = self._expected() if event == "run" else told.line(event, facts)
         if words:
             self._say(("" if event in OUTERMOST else "  ") + words + self._beside(event, facts))
 
-    def _expected(self, facts: Facts) -> str:
-        left = self.state.remaining() if facts.get("state") == "begin" else ""
+    def _expected(self) -> str:
+        left = self.state.remaining()
         return f"{left}, as earlier runs took" if left else ""
 
     def _beside(self, event: str, facts: Facts) -> str:

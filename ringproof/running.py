@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -30,7 +31,7 @@ from scenarios.judge import judge_run
 from scenarios.profiles import Item, Selection
 from scenarios.registered import registered
 from scenarios.runs import RUNS, SYSTEM_BROKEN, RunBook, exit_code, new_run_id, new_seed, remove_scratch, unfinished
-from scenarios.verdict import RunVerdict
+from scenarios.verdict import RunVerdict, canonical
 
 INTERRUPTED = 2
 Keep = Callable[[StandingRing, str, Console], None]
@@ -53,6 +54,14 @@ class Order:
     """Where the events go for programs (docs/formats.md); the words for people then are lines."""
 
 
+@dataclass(frozen=True)
+class Shown:
+    """Where a run is shown: words for people on the console, what happens on the screen."""
+
+    console: Console
+    screen: View
+
+
 def run(order: Order, console: Console) -> int:
     """Conduct what was selected and return the exit code; every refusal comes before anything is created."""
     items = order.selection.items()
@@ -69,14 +78,14 @@ def run(order: Order, console: Console) -> int:
         order.check()
     seed = new_seed() if order.seed is None else order.seed
     folder = order.runs / new_run_id()
-    book = RunBook.open(folder, _facts(order, [str(item) for item in items], seed))
+    book = RunBook.open(folder, _facts(order, items, seed))
     number = f"{len(items)} scenario{'s' if len(items) > 1 else ''}"
     console.print(f"run {folder.name}: {number}, seed {seed}", soft_wrap=True)
     screen = view(console, order.usual, order.stream)
-    identities = [Campaign.identity(item) for item in items]
-    screen.tell("run", {"state": "begin", "schema": SCHEMA, **_facts(order, identities, seed), "folder": str(folder)})
+    ids = [Campaign.identity(item) for item in items]
+    screen.tell("run", {**_facts(order, items, seed), "schema": SCHEMA, "folder": str(folder), "items": ids})
     try:
-        code = _conduct(order, items, folder, screen, console)
+        code = _conduct(order, items, folder, seed, Shown(console, screen))
     except BaseException as error:
         book.end(error=f"{type(error).__name__}: {error}")
         raise
@@ -85,7 +94,7 @@ def run(order: Order, console: Console) -> int:
     # whoever keeps a ring has had the report before it was held
     verdict = judge_run(folder) if order.keep is not None and code == 0 else report(folder, console)
     code = worst(code, exit_code(verdict))
-    screen.tell("verdict", {**verdict.as_json(), "exit_code": code})
+    screen.tell("verdict", {**json.loads(canonical(verdict.as_json())), "exit_code": code})
     return code
 
 
@@ -96,22 +105,23 @@ def worst(ended: int, judged: int) -> int:
     return judged if ended == 0 or judged == SYSTEM_BROKEN else ended
 
 
-def _facts(order: Order, items: list[str], seed: int) -> dict[str, object]:
+def _facts(order: Order, items: list[Item], seed: int) -> dict[str, object]:
     selection = order.selection
     return {
         "seed": seed,
         "profile": selection.profile,
         "order": "backwards" if selection.backwards else "as listed",
-        "items": items,
+        "items": [str(item) for item in items],
     }
 
 
-def _conduct(order: Order, items: list[Item], folder: Path, screen: View, console: Console) -> int:
+def _conduct(order: Order, items: list[Item], folder: Path, seed: int, shown: Shown) -> int:
     """Conduct all items; the exit code of what ended it early, else 0. Labs have ended when this returns."""
+    console, screen = shown.console, shown.screen
     try:
         with interruptible():
             held = order.held() if order.held is not None else None
-            with Campaign(folder, RunBook(folder).facts()["seed"], screen.tell, held) as campaign:
+            with Campaign(folder, seed, screen.tell, held) as campaign:
                 with screen:
                     _all(campaign, items)
                 if order.keep is not None:

@@ -39,7 +39,10 @@ class Row:
 
     def told(self, now: float) -> str:
         """The words with the seconds so far, or in all."""
-        return self.words if self.began is None else f"{self.words}, {(now if self.ended is None else self.ended) - self.began:.0f} s"
+        if self.began is None:
+            return self.words
+        until = now if self.ended is None else self.ended
+        return f"{self.words}, {until - self.began:.0f} s"
 
 
 @dataclass
