@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import tenacity
 
@@ -60,45 +60,62 @@ def until(
     ``timeout`` seconds (monotonic) WaitTimeout names ``what`` and the last thing seen. ``every`` is the pause
     between two tries, in seconds; the last try starts before the deadline.
     """
-    last: list[object] = ["nothing yet"]
-
-    def attempt() -> T | None:
-        try:
-            answer = probe()
-        except tolerate as error:
-            last[0] = repr(error)
-            raise
-        last[0] = answer
-        return answer
-
-    def seen() -> object:
-        return getattr(probe, "last", None) or last[0]
-
-    watcher = _WATCHER.get()
-
-    def look(*, over: bool = False) -> None:
-        if watcher is not None:
-            now = seen()
-            words = "not yet" if now is None or now is False else str(now)
-            watcher(Look(what, time.monotonic() - started, timeout, words, over))
-
+    tries = _Tries(what, probe, timeout, tolerate)
     waiting = tenacity.Retrying(
         stop=tenacity.stop_after_delay(timeout),
         wait=tenacity.wait_fixed(every),
         retry=tenacity.retry_if_exception_type(tolerate)
         | tenacity.retry_if_result(lambda answer: answer is None or answer is False),
-        before_sleep=lambda _state: look(),
+        before_sleep=lambda _state: tries.tell(),
     )
-    started = time.monotonic()
     try:
-        answer = waiting(attempt)
+        answer = waiting(tries.once)
     except tenacity.RetryError as error:
-        tries = error.last_attempt.attempt_number
-        raise WaitTimeout(what, time.monotonic() - started, tries, seen()) from None
+        raise WaitTimeout(what, tries.seconds, error.last_attempt.attempt_number, tries.seen) from None
     finally:
-        look(over=True)
+        tries.tell(over=True)
     assert answer is not None
     return answer
+
+
+class _Tries(Generic[T]):
+    """The tries of one wait: what was seen last, and who is told."""
+
+    def __init__(
+        self, what: str, probe: Callable[[], T | None], timeout: float, tolerate: tuple[type[Exception], ...]
+    ) -> None:
+        self._what = what
+        self._tolerate = tolerate
+        self._probe = probe
+        self._timeout = timeout
+        self._started = time.monotonic()
+        self._last: object = "nothing yet"
+        self._watcher = _WATCHER.get()
+
+    def once(self) -> T | None:
+        """Ask the probe; its answer is seen, and an error that is tolerated."""
+        try:
+            self._last = answer = self._probe()
+        except self._tolerate as error:
+            self._last = repr(error)
+            raise
+        return answer
+
+    @property
+    def seen(self) -> object:
+        """What the probe kept as its last sight, else its last answer or error."""
+        return getattr(self._probe, "last", None) or self._last
+
+    @property
+    def seconds(self) -> float:
+        """Since the wait began."""
+        return time.monotonic() - self._started
+
+    def tell(self, *, over: bool = False) -> None:
+        """Tell who watches, if anybody does."""
+        if self._watcher is not None:
+            seen = "not yet" if self.seen is None or self.seen is False else str(self.seen)
+            self._watcher(Look(self._what, self.seconds, self._timeout, seen, over))
 
 
 def pause(seconds: float) -> None:
