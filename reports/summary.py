@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.bundle import objects, text
+from reports.counterexample import counterexample
 from reports.limits import NARROW, all_held, bound, clipped, kept, measured, tightest
 from reports.safe import logged, safe
 from reports.section import section
@@ -23,13 +24,17 @@ PLAIN_MARKS = {"valid": "+", "invalid": "X", "unknown": "?", "vacuous": "o", NOT
 STYLES = {"valid": "blue", "invalid": "bold red", "unknown": "yellow", "vacuous": "dim", NOT_JUDGED: "yellow"}
 MOST_STORIES = 10
 LONGEST_STORY = 900
+LONGEST_PROMISE = 240
+MOST_DRAWN = 3
+"""Counterexamples drawn below the table; each has up to some 40 lines."""
 LARGEST = 1_000_000
 """Bytes of the markdown: a job summary above 1 MiB is refused as a whole."""
 
 
-def render(run_folder: Path, console: Console) -> None:
+def render(run_folder: Path, console: Console, *, drawn: int = MOST_DRAWN) -> None:
     """Print a run: table, one paragraph for each scenario that is not valid, paths. Reads well at 80 columns.
 
+    The counterexamples of the first ``drawn`` broken promises that have one stand below their paragraphs.
     BundleError only if there is no such folder.
     """
     run = read_run(run_folder)
@@ -43,8 +48,13 @@ def render(run_folder: Path, console: Console) -> None:
                 f"{_mark(scenario.verdict, console)} {scenario.verdict}: {_called(scenario)}{_code(scenario)}\n",
                 style=STYLES[scenario.verdict],
             )
+            paragraph.append(f"Promise: {clipped(scenario.promise, LONGEST_PROMISE)}\n", style="default not bold dim")
             paragraph.append(clipped(story(scenario), LONGEST_STORY) + "\n", style="default not bold not dim")
             console.print(_encodable(paragraph, console))
+            drawing = counterexample(scenario, console.width) if drawn > 0 else ""
+            if drawing:
+                drawn -= 1
+                console.print(_encodable(Text(f"{drawing}\n"), console))
     for trouble in run.reader.troubles[:5]:
         console.print(
             _encodable(Text(f"{trouble.path}: {trouble.what} [{of_trouble(trouble.what)}]", style="dim"), console)

@@ -73,9 +73,11 @@ def run(  # noqa: PLR0913, PLR0917  each parameter is an option of the command l
     order: Annotated[Sequenced, typer.Option(help="Of the scenarios.")] = Sequenced.FORWARDS,
     keep: Annotated[bool, typer.Option("--keep", help="Hold the last ring after the run, until Ctrl-C.")] = False,
     on: On = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Events as JSON lines; words go to standard error.")] = False,
 ) -> None:
     """Run a profile, or single scenarios, and print the verdict; leaves a bundle in runs/."""
     from clusters import holding
+    from ringproof.live import Screen
     from ringproof.running import Order
     from ringproof.running import run as conduct
     from scenarios.profiles import Selection
@@ -92,7 +94,8 @@ def run(  # noqa: PLR0913, PLR0917  each parameter is an option of the command l
         asked.keep = lambda standing, source, out: holding.keep(
             standing, source, holding.EXPIRES, lambda entry: _up(entry, out)
         )
-    raise typer.Exit(conduct(asked, console()))
+    asked.stream = sys.stdout if as_json else None
+    raise typer.Exit(conduct(asked, Screen(stderr=as_json)))
 
 
 @app.command()

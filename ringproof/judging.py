@@ -111,7 +111,7 @@ def judge_bundle(bundle: Path, console: Console, *, as_json: bool) -> int:
         sys.stdout.flush()
     else:
         if is_run and bundle.is_dir():
-            summary.render(bundle, console)
+            summary.render(bundle, console, drawn=0)  # all of them are drawn below
         else:
             render(verdict, console)
         for scenario in verdict.scenarios.values() if isinstance(verdict, RunVerdict) else [verdict]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from rich.console import Console
 from rich.text import Text
@@ -20,14 +22,16 @@ from clusters.ring.attach import HeldRing
 from clusters.ring.standing import StandingRing
 from reports import summary
 from reports.outputs import write_outputs
-from ringproof.live import view
+from ringproof.live import View, view
+from ringproof.stream import SCHEMA
+from ringproof.under_way import Usual, unknown
 from scenarios import codes
 from scenarios.campaign import Campaign
 from scenarios.judge import judge_run
 from scenarios.profiles import Item, Selection
 from scenarios.registered import registered
 from scenarios.runs import RUNS, SYSTEM_BROKEN, RunBook, exit_code, new_run_id, new_seed, remove_scratch, unfinished
-from scenarios.verdict import RunVerdict
+from scenarios.verdict import RunVerdict, canonical
 
 INTERRUPTED = 2
 Keep = Callable[[StandingRing, str, Console], None]
@@ -44,6 +48,18 @@ class Order:
     keep: Keep | None = None
     check: Callable[[], None] = require
     """Raises EnvironmentUnfit before anything is created; not asked for a held ring, which stands already."""
+    usual: Usual = unknown
+    """What earlier runs took."""
+    stream: TextIO | None = None
+    """Where the events go for programs (docs/formats.md); the words for people then are lines."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Where a run is shown: words for people on the console, what happens on the screen."""
+
+    console: Console
+    screen: View
 
 
 def run(order: Order, console: Console) -> int:
@@ -66,8 +82,11 @@ def run(order: Order, console: Console) -> int:
     book = RunBook.open(folder, _facts(order, items, seed))
     number = f"{len(items)} scenario{'s' if len(items) > 1 else ''}"
     console.print(f"run {folder.name}: {number}, seed {seed}", soft_wrap=True)
+    screen = view(console, order.usual, order.stream)
+    ids = [Campaign.identity(item) for item in items]
+    screen.tell("run", {**_facts(order, items, seed), "schema": SCHEMA, "folder": str(folder), "items": ids})
     try:
-        code = _conduct(order, items, folder, seed, console)
+        code = _conduct(order, items, folder, seed, Shown(console, screen))
     except BaseException as error:
         book.end(error=f"{type(error).__name__}: {error}")
         raise
@@ -75,7 +94,9 @@ def run(order: Order, console: Console) -> int:
     remove_scratch(folder)
     # whoever keeps a ring has had the report before it was held
     verdict = judge_run(folder) if order.keep is not None and code == 0 else report(folder, console)
-    return worst(code, exit_code(verdict))
+    code = worst(code, exit_code(verdict))
+    screen.tell("verdict", {**json.loads(canonical(verdict.as_json())), "exit_code": code})
+    return code
 
 
 def worst(ended: int, judged: int) -> int:
@@ -95,11 +116,11 @@ def _facts(order: Order, items: list[Item], seed: int) -> dict[str, object]:
     }
 
 
-def _conduct(order: Order, items: list[Item], folder: Path, seed: int, console: Console) -> int:
+def _conduct(order: Order, items: list[Item], folder: Path, seed: int, shown: Shown) -> int:
     """Conduct all items; the exit code of what ended it early, else 0. Labs have ended when this returns."""
+    console, screen = shown.console, shown.screen
     try:
         with interruptible():
-            screen = view(console)
             held = order.held() if order.held is not None else None
             with Campaign(folder, seed, screen.tell, held) as campaign:
                 with screen:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -52,6 +53,32 @@ def test_a_valid_run_leaves_everything_and_ends_with_0(conducted, out):
     text = out.export_text()
     assert "seed 7" in text
     assert str(folder / "report.html") in text
+
+
+def test_programs_get_every_event_up_to_the_verdict(tmp_path, out, made_up):  # noqa: F811
+    made_up["reschedule"] = "invalid"
+    stream = io.StringIO()
+
+    code = run(Order(Selection("smoke"), 7, tmp_path / "runs", check=lambda: None, stream=stream), out)
+
+    first, *between, last = map(json.loads, stream.getvalue().splitlines())
+    folder = Path(first["folder"])
+    assert (first["event"], first["schema"], first["seed"]) == ("run", 1, 7)
+    assert first["items"] == ["baseline-stub-domains", "reschedule-stub-domains"]
+    assert {one["in"] for one in between if one["event"] == "phase"} == set(first["items"])
+    assert [one["verdict"] for one in between if one.get("state") == "end"] == ["valid", "invalid"]
+    verdict = json.loads((folder / "verdict.json").read_text())
+    assert {name: value for name, value in last.items() if name not in ("t", "event")} == {**verdict, "exit_code": 1}
+    assert (last["event"], code) == ("verdict", 1)
+
+
+def test_the_screen_hears_what_earlier_runs_took(tmp_path, out):
+    order = Order(Selection("smoke"), 7, tmp_path / "runs", check=lambda: None, usual=lambda _identity: 90.0)
+    run(order, out)
+
+    text = out.export_text()
+    assert "about 3 min left, as earlier runs took" in text
+    assert "reschedule on stub-domains (2 of 2, usually 90 s)" in text
 
 
 def test_each_ring_is_formed_once_and_closed_before_the_next(conducted):

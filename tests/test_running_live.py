@@ -69,7 +69,7 @@ def test_the_tree_shows_open_windows_and_the_current_wait():
     drawn = text_of(tree)
     assert "open for" not in drawn
     assert "waiting" not in drawn
-    assert "fault zone loss east/b: 12 s, healed" in drawn
+    assert "fault F1 zone loss east/b: 12 s, healed" in drawn
 
     tree.tell(*END)
     assert "valid zone-loss (frozen), 41 s" in text_of(tree)
@@ -82,11 +82,35 @@ def text_of(tree):
     return out.getvalue()
 
 
-def test_a_terminal_gets_the_tree():
-    console = Console(file=io.StringIO(), force_terminal=True, width=80)
+@pytest.fixture(autouse=True)
+def no_runner(monkeypatch):
+    """These tests may run in GitHub Actions, or where colours are forced."""
+    for name in ("GITHUB_ACTIONS", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
 
-    with view(console) as screen:
+
+def test_a_terminal_gets_the_tree():
+    with view(Console(file=Terminal(), force_terminal=True, width=80)) as screen:
         assert isinstance(screen, TreeView)
+
+
+class Terminal(io.StringIO):
+    """Says that it is one."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("file", "environment"),
+    [(Terminal, {"TERM": "dumb"}), (Terminal, {"GITHUB_ACTIONS": "true"}), (io.StringIO, {"FORCE_COLOR": "1"})],
+)
+def test_what_cannot_redraw_gets_lines_whatever_colours_are_forced(monkeypatch, file, environment):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    assert isinstance(view(Console(file=file(), width=80)), PlainView)
 
 
 @pytest.mark.parametrize(
