@@ -60,11 +60,11 @@ def examine(asked: Asked) -> list[Finding]:
 
 
 def require(*topologies: Topology) -> None:
-    """Nothing when a lab of each topology can run here, of every named one when none is given.
+    """Nothing when a lab of each topology can run here, of every named one with a ring when none is given.
 
     Else EnvironmentUnfit: the sentence that doctor shows for the first failed check, with the fix.
     """
-    refuse(examine(Asked(topologies or tuple(catalog().values()))))
+    refuse(examine(Asked(topologies or tuple(one for one in catalog().values() if one.ring))))
 
 
 def refuse(found: list[Finding]) -> None:

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -42,8 +43,9 @@ class Order:
     runs: Path = RUNS
     held: Callable[[], HeldRing] | None = None
     keep: Keep | None = None
-    check: Callable[[], None] = require
-    """Raises EnvironmentUnfit before anything is created; not asked for a held ring, which stands already."""
+    check: Callable[[], None] | None = None
+    """Raises EnvironmentUnfit before anything is created; clusters.fitness.require of what was selected without it.
+    Not asked for a held ring, which stands already."""
 
 
 def run(order: Order, console: Console) -> int:
@@ -51,15 +53,15 @@ def run(order: Order, console: Console) -> int:
     items = order.selection.items()
     if not items:
         raise UsageError("nothing was selected, so there is nothing to prove")
-    for topology in {item.topology for item in items if registered()[item.scenario].needs_ring}:
-        declared = named(topology)
+    places = [named(name) for name in {item.topology for item in items if registered()[item.scenario].needs_ring}]
+    for declared in places:
         plan(declared).refuse()
         if declared.ring is None:
             raise UsageError(f"topology {declared.name} declares no ring to conduct on")
     for left in unfinished(order.runs):
         console.print(f"run {left.name} did not end; its bundle is readable: ringproof judge {left}", soft_wrap=True)
     if order.held is None:
-        order.check()
+        (order.check or partial(require, *places))()
     seed = new_seed() if order.seed is None else order.seed
     folder = order.runs / new_run_id()
     book = RunBook.open(folder, _facts(order, items, seed))

@@ -93,4 +93,4 @@ class Check:
                 yield replace(found, page=page)
         except TROUBLE as error:
             said = " ".join(str(error).split()) or type(error).__name__
-            yield Finding(self.id, "fail", said, "an answer", page=page)
+            yield Finding(self.id, "fail", said, "an answer of this check", page=page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
 import resource
@@ -143,7 +144,7 @@ def clock(_asked: Asked) -> Iterator[Finding]:
     source = reading.read(f"{CLOCKS}/current_clocksource") or "unknown"
     times = [time.monotonic_ns() for _ in range(CLOCK_READINGS)]
     needed = "a clock that never goes back, read without a device"
-    if not info.monotonic or any(later < earlier for earlier, later in zip(times, times[1:], strict=False)):
+    if not info.monotonic or any(later < earlier for earlier, later in itertools.pairwise(times)):
         yield Finding("clock", "fail", f"{info.implementation} by {source} goes back", needed, "use another machine")
         return
     step = f"{info.implementation} by {source}, steps of {info.resolution * 1e9:.0f} ns"

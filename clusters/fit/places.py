@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network
 
+from clusters.errors import PlanRefused
 from clusters.fit import reading
 from clusters.fit.finding import Asked, Finding
 from clusters.plan import plan
+from clusters.plan_addresses import MACHINE, claims
+from clusters.ranges import Claim, meetings
 
 ROUTES = "/proc/net/route"
 
 
 def plans(asked: Asked) -> Iterator[Finding]:
-    """Every plan is sound; PlanRefused, with the words of `ringproof plan`, for the first that is not."""
+    """Every plan is sound; else the words of `ringproof plan`, which a run says too, for the first that is not."""
     for topology in asked.topologies:
-        plan(topology).refuse()
+        try:
+            plan(topology).refuse()
+        except PlanRefused as error:
+            fix = f"ringproof plan {topology.name}"
+            yield Finding("address plan", "fail", " ".join(str(error).split()), "no conflict", fix)
+            return
     names = ", ".join(topology.name for topology in asked.topologies)
     yield Finding("address plan", "ok", f"sound: {names}", "no conflict")
 
@@ -27,16 +35,9 @@ def routes(asked: Asked) -> Iterator[Finding]:
     found = list(host_routes())
     needed = "nothing in a lab, which has networks of its own" if asked.provider == "lab" else "no route in a range"
     meeting = [
-        f"{route} meets {cluster.name} {what} {declared}"
+        f"{theirs.range} meets {ours}"
         for topology in asked.topologies
-        for cluster in topology.clusters
-        for what, declared in (
-            ("nodes", cluster.node_range),
-            ("pods", cluster.pod_range),
-            ("services", cluster.service_range),
-        )
-        for route in found
-        if route.overlaps(declared)
+        for theirs, ours in _with_machine(meetings(claims(topology, found)))
     ]
     if not meeting:
         yield Finding("host routes", "ok", f"{len(found)}, none in a range", needed)
@@ -47,6 +48,14 @@ def routes(asked: Asked) -> Iterator[Finding]:
         return
     fix = "end the VPN or network that has the route (ip route), or declare other ranges: ringproof plan"
     yield Finding("host routes", "warn", told, needed, fix)
+
+
+def _with_machine(pairs: Iterable[tuple[Claim, Claim]]) -> Iterator[tuple[Claim, Claim]]:
+    """Of pairs of claims those between this machine and a cluster, this machine's first."""
+    for pair in pairs:
+        theirs = [claim for claim in pair if claim.owner == MACHINE]
+        if len(theirs) == 1:
+            yield theirs[0], next(claim for claim in pair if claim.owner != MACHINE)
 
 
 def host_routes() -> Iterator[IPv4Network]:
