@@ -85,11 +85,12 @@ def render(asked: Asked, found: Sequence[Finding], console: Console) -> None:
 
 def _conclusion(asked: Asked, found: Sequence[Finding]) -> Text:
     names = ", ".join(topology.name for topology in asked.topologies)
+    what = "lab" if asked.provider == "lab" else f"cluster of {asked.provider}"
     bad = sum(finding.state == "fail" for finding in found)
     if bad:
-        return Text(f"no {asked.provider} can run here: {bad} check{'s' if bad > 1 else ''} failed", "bold red")
+        return Text(f"no {what} can run here: {bad} check{'s' if bad > 1 else ''} failed", "bold red")
     most = largest(asked.topologies)
     warned = sum(finding.state == "warn" for finding in found)
     notes = f"; {warned} warning{'s' if warned > 1 else ''}" if warned else ""
     size = f"{most.hosts} hosts and {most.memory_gb:.1f} GB at most"
-    return Text(f"a {asked.provider} can run here, for {names}: {size}{notes}", "bold green")
+    return Text(f"a {what} can run here, for {names}: {size}{notes}", "bold green")

@@ -39,9 +39,10 @@ def acts(_asked: Asked) -> Iterator[Finding]:
         else:
             yield Finding(act, "fail", f"refused ({entry['said']})", "works", remedy(act))
     for ability in ABILITIES:
-        entry = by_name.get(ability, {"ok": False, "said": "not tried"})
-        told = "works" if entry["ok"] else f"refused ({entry['said']})"
-        yield Finding(ability, "ok" if entry["ok"] else "skipped", told, "by nothing that runs today")
+        entry = by_name.get(ability)
+        works = entry is not None and entry["ok"]
+        told = "not tried" if entry is None else "works" if works else f"refused ({entry['said']})"
+        yield Finding(ability, "ok" if works else "skipped", told, "nothing that runs today")
 
 
 def performed() -> list[dict[str, Any]]:

@@ -134,7 +134,7 @@ def control_groups(asked: Asked) -> Iterator[Finding]:
     if asked.provider == "lab":
         yield Finding("control groups", "skipped", told, "nothing in a lab")
         return
-    fix = "" if second else "sudo grubby --update-kernel=ALL --args=systemd.unified_cgroup_hierarchy=1, then reboot"
+    fix = "" if second else "start the kernel with systemd.unified_cgroup_hierarchy=1 on its command line"
     yield Finding("control groups", "ok" if second else "warn", told, "version 2", fix)
 
 
