@@ -43,6 +43,14 @@ class Provider(StrEnum):
     LAB = "lab"
 
 
+class Looked(StrEnum):
+    """The providers that doctor can be asked about; those of Provider make clusters in this version."""
+
+    LAB = "lab"
+    KIND = "kind"
+    EXISTING = "existing"
+
+
 class Sequenced(StrEnum):
     """The order of a profile's items."""
 
@@ -184,17 +192,21 @@ def plan(
 
 @app.command()
 def doctor(
+    topology: Annotated[list[str] | None, typer.Option(help="For this one (name or YAML file); repeatable.")] = None,
+    profile: Annotated[str, typer.Option(help="For the topologies of this profile.")] = "change",
+    provider: Annotated[Looked, typer.Option(help="What makes the clusters.")] = Looked.LAB,
     as_json: Json = False,
-    online: Annotated[bool, typer.Option("--online", help="Also ask the jars' repository.")] = False,
+    online: Annotated[bool, typer.Option("--online", help="Ask the registries though nothing is missing.")] = False,
 ) -> None:
-    """Try whether a lab can run here: every act performed, every refusal with its fix."""
+    """Try whether a run can be carried here: every act performed, every need measured, every refusal with its fix."""
     from ringproof import doctor as doctoring
 
-    found = doctoring.findings(online=online)
+    asked = doctoring.asked(profile, topology or (), provider=provider.value, online=online)
+    found = doctoring.findings(asked)
     if as_json:
-        print(json.dumps(doctoring.as_json(found), indent=1))
+        print(json.dumps(doctoring.as_json(asked, found), indent=1))
     else:
-        doctoring.render(found, console())
+        doctoring.render(asked, found, console())
     raise typer.Exit(doctoring.exit_code(found))
 
 

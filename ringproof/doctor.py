@@ -1,9 +1,11 @@
-"""`ringproof doctor`: every finding of clusters.fitness and what was left by killed runs, drawn or as JSON."""
+"""`ringproof doctor`: every finding of clusters.fitness and what was left by killed runs, drawn or as JSON.
+
+A refused run says the sentence of a finding; doctor prints the very same one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.console import Console
@@ -11,53 +13,85 @@ from rich.table import Table
 from rich.text import Text
 
 from clusters import holding
-from clusters.fitness import Finding, examine
+from clusters.catalog import named
+from clusters.errors import EnvironmentUnfit
+from clusters.fit.finding import Asked, Check, Finding
+from clusters.fit.sizes import largest
+from clusters.fitness import examine
 from scenarios.codes import of_doctor
+from scenarios.profiles import NO_RING, Selection
 from scenarios.runs import RUNS, unfinished
 
-MARKS = {"ok": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "bold red")}
-UNFIT = 11
+MARKS = {"ok": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "bold red"), "skipped": ("skip", "dim")}
+UNFIT = EnvironmentUnfit.exit_code
 
 
-def findings(*, online: bool = False, runs: Path = RUNS) -> list[Finding]:
+def asked(profile: str, topologies: Sequence[str] = (), *, provider: str = "lab", online: bool = False) -> Asked:
+    """What a run of this profile would need, on these topologies instead of its own when there are any.
+
+    UsageError, with the nearest names, when one of them does not exist.
+    """
+    # the scenario without a ring makes clusters of its own that are smaller and overlap on purpose
+    names = topologies or sorted({item.topology for item in Selection(profile).items()} - {NO_RING})
+    return Asked(tuple(named(name) for name in dict.fromkeys(names)), provider, RUNS, online)
+
+
+def findings(asked: Asked) -> list[Finding]:
     """Everything that doctor looks at."""
-    return [*examine(online=online), leftovers(runs)]
+    return [*examine(asked), *Check("leftovers", leftovers, "leftovers").findings(asked)]
 
 
-def leftovers(runs: Path = RUNS) -> Finding:
+def leftovers(asked: Asked) -> Iterator[Finding]:
     """Runs that never ended, and entries of holders that are gone."""
     dead = [entry.name for entry in holding.entries() if not entry.holder.alive]
-    left = [*(folder.name for folder in unfinished(runs)), *dead]
-    told = f"{len(left)}: {', '.join(left[:3])}" if left else "none"
-    return Finding("leftovers", "warn" if left else "ok", told, "none", "ringproof sweep" if left else "")
+    left = [*(folder.name for folder in unfinished(asked.runs)), *dead]
+    told = f"{len(left)}: {', '.join(left[:3])}{', ...' if len(left) > 3 else ''}" if left else "none"
+    yield Finding("leftovers", "warn" if left else "ok", told, "none", "ringproof sweep" if left else "")
 
 
 def exit_code(found: Sequence[Finding]) -> int:
-    """11 when something is missing without which no lab runs; warnings change nothing."""
+    """11 when something is missing without which nothing runs; warnings change nothing."""
     return UNFIT if any(finding.state == "fail" for finding in found) else 0
 
 
-def as_json(found: Sequence[Finding]) -> dict[str, object]:
-    """The findings with the same ids as in the table."""
-    return {"schema": 1, "fit": exit_code(found) == 0, "checks": [finding.as_json() for finding in found]}
+def as_json(asked: Asked, found: Sequence[Finding]) -> dict[str, object]:
+    """What was asked, and the findings with the same ids as in the table."""
+    return {
+        "schema": 2,
+        "fit": exit_code(found) == 0,
+        "provider": asked.provider,
+        "topologies": [topology.name for topology in asked.topologies],
+        "checks": [finding.as_json() for finding in found],
+    }
 
 
-def render(found: Sequence[Finding], console: Console) -> None:
-    """Draw all findings, then one line with the fix for each that is not ok, then the conclusion."""
+def render(asked: Asked, found: Sequence[Finding], console: Console) -> None:
+    """Draw all findings, then the sentence and the page of each that warns or fails, then the conclusion."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("", no_wrap=True)
     table.add_column("check", overflow="fold", ratio=4)
-    table.add_column("measured", overflow="fold", ratio=4)
-    table.add_column("needed", overflow="fold", ratio=3)
+    table.add_column("measured", overflow="fold", ratio=5)
+    table.add_column("needed", overflow="fold", ratio=5)
     for finding in found:
         mark, style = MARKS[finding.state]
         table.add_row(Text(mark, style), Text(finding.id), Text(finding.measured), Text(finding.needed))
     console.print(table)
     for finding in found:
-        if finding.state != "ok" and finding.fix:
-            _, style = MARKS[finding.state]
-            code = of_doctor(finding.id)
-            console.print(Text.assemble((finding.id, style), f": {finding.fix} [{code}]"), soft_wrap=True)
+        if finding.state in ("warn", "fail"):
+            mark, style = MARKS[finding.state]
+            console.print(Text.assemble((mark, style), f" {finding} [{of_doctor(finding.id)}]"), soft_wrap=True)
+            console.print(Text(f"     {finding.page}", "dim"), soft_wrap=True)
+    console.print(_conclusion(asked, found), soft_wrap=True)
+
+
+def _conclusion(asked: Asked, found: Sequence[Finding]) -> Text:
+    names = ", ".join(topology.name for topology in asked.topologies)
+    what = "lab" if asked.provider == "lab" else f"cluster of {asked.provider}"
     bad = sum(finding.state == "fail" for finding in found)
-    words = "a lab can run here" if not bad else f"no lab can run here: {bad} checks failed"
-    console.print(Text(words, style="bold green" if not bad else "bold red"))
+    if bad:
+        return Text(f"no {what} can run here: {bad} check{'s' if bad > 1 else ''} failed", "bold red")
+    most = largest(asked.topologies)
+    warned = sum(finding.state == "warn" for finding in found)
+    notes = f"; {warned} warning{'s' if warned > 1 else ''}" if warned else ""
+    size = f"{most.hosts} hosts and {most.memory_gb:.1f} GB at most"
+    return Text(f"a {what} can run here, for {names}: {size}{notes}", "bold green")

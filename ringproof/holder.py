@@ -28,7 +28,7 @@ def check(topology: str) -> None:
     plan(declared).refuse()
     if declared.ring is None:
         raise UsageError(f"topology {declared.name} declares no ring, so there is nothing to hold")
-    require()
+    require(declared)
 
 
 def hold_up(topology: str, folder: Path, expires: float, screen: View, said: Callable[[Holding], None]) -> None:

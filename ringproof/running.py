@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TextIO
@@ -46,8 +47,9 @@ class Order:
     runs: Path = RUNS
     held: Callable[[], HeldRing] | None = None
     keep: Keep | None = None
-    check: Callable[[], None] = require
-    """Raises EnvironmentUnfit before anything is created; not asked for a held ring, which stands already."""
+    check: Callable[[], None] | None = None
+    """Raises EnvironmentUnfit before anything is created; clusters.fitness.require of what was selected without it.
+    Not asked for a held ring, which stands already."""
     usual: Usual = unknown
     """What earlier runs took."""
     stream: TextIO | None = None
@@ -67,8 +69,8 @@ def run(order: Order, console: Console) -> int:
     items = order.selection.items()
     if not items:
         raise UsageError("nothing was selected, so there is nothing to prove")
-    for topology in {item.topology for item in items if registered()[item.scenario].needs_ring}:
-        declared = named(topology)
+    places = [named(name) for name in {item.topology for item in items if registered()[item.scenario].needs_ring}]
+    for declared in places:
         plan(declared).refuse()
         if declared.ring is None:
             raise UsageError(f"topology {declared.name} declares no ring to conduct on")
@@ -76,7 +78,7 @@ def run(order: Order, console: Console) -> int:
         said = f"run {left.name} did not end; its bundle is readable: ringproof judge {left}"
         console.print(Text(f"{said} [{codes.of_run('unfinished')}]"), soft_wrap=True)
     if order.held is None:
-        order.check()
+        (order.check or partial(require, *places))()
     seed = new_seed() if order.seed is None else order.seed
     folder = order.runs / new_run_id()
     book = RunBook.open(folder, _facts(order, items, seed))

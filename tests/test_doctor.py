@@ -1,156 +1,143 @@
-"""Doctor performs what it promises, goes on after a failure, and names the switch that refuses."""
+"""Doctor makes every check, goes on after a failure, and says the sentence of a refused run."""
 
 import json
-import subprocess
+import re
+import time
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from clusters import fitness
-from clusters.errors import ArtifactMissing, EnvironmentUnfit
-from clusters.fitness import Finding
+from clusters.errors import EnvironmentUnfit, UsageError
+from clusters.fit import kernel
+from clusters.fit.finding import Check, Finding
 from clusters.lab.acts import ACTS
-from ringproof import doctor
+from ringproof import command, doctor
 from scenarios.runs import RunBook
+from tests.fit_fakes import STUB, asking, kernel_files, one, refused  # noqa: F401  a fixture
+
+ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture
-def switches(monkeypatch):
-    """Files of /proc and /sys as this test wants them; all others read as missing."""
-    texts = {}
-    monkeypatch.setattr(fitness, "_read", lambda path: texts.get(path, "").strip())
-    return texts
+def broken(_asked):
+    raise OSError("the file is upside down")
 
 
-def refused(monkeypatch, number, said):
-    """The throw-away process is refused its act of that number."""
-    told = [{"act": act, "ok": True, "errno": 0, "said": ""} for act in ACTS[:number]]
-    told.append({"act": ACTS[number], "ok": False, "errno": 1, "said": said})
-    monkeypatch.setattr(fitness, "_perform", lambda: told)
+def fine(_asked):
+    yield Finding("fine", "ok", "1", "1")
 
 
-@pytest.mark.lab
-def test_every_act_is_performed_here_and_leaves_nothing():
-    before = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=False).stdout
+def test_a_check_that_raises_fails_with_its_sentence_and_stops_none(monkeypatch):
+    monkeypatch.setattr(fitness, "CHECKS", (Check("bent", broken, "disk"), Check("fine", fine, "disk")))
 
-    found = fitness.kernel_acts()
-
-    assert [finding.id for finding in found] == list(ACTS)
-    assert {finding.state for finding in found} == {"ok"}, [str(finding) for finding in found]
-    assert subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=False).stdout == before
+    first, second = fitness.examine(asking())
+    assert (first.id, first.state, first.measured) == ("bent", "fail", "the file is upside down")
+    assert (second.id, second.state, second.page) == ("fine", "ok", "docs/doctor.md#disk")
 
 
-@pytest.mark.parametrize(
-    ("path", "text", "cause", "command"),
-    [
-        ("/proc/sys/user/max_user_namespaces", "0", "user.max_user_namespaces is 0", "sudo sysctl user.max_user_nam"),
-        ("/proc/sys/user/max_net_namespaces", "0", "user.max_net_namespaces is 0", "sudo sysctl user.max_net_name"),
-        ("/proc/sys/kernel/unprivileged_userns_clone", "0", "unprivileged_userns_clone is 0", "userns_clone=1"),
-        ("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1", "AppArmor", "unprivileged_userns=0"),
-        ("/proc/self/status", "Name: x\nSeccomp:\t2\n", "seccomp filter", "--security-opt seccomp=unconfined"),
-    ],
-)
-def test_a_refusal_names_its_cause_and_the_command_that_helps(monkeypatch, switches, path, text, cause, command):
-    refused(monkeypatch, 0, "PermissionError: unshare")
-    switches[path] = text
+def test_what_a_refused_run_says_is_a_sentence_of_doctor(monkeypatch, capsys):
+    monkeypatch.setattr(fitness, "CHECKS", (Check("fine", fine, "disk"), Check("bent", broken, "disk")) * 2)
+    found = fitness.examine(asking())
+    with pytest.raises(EnvironmentUnfit) as raised:
+        fitness.require(STUB)
+    doctor.render(asking(), found, Console(width=80))
 
-    first, *rest = fitness.kernel_acts()
-
-    assert first.state == "fail"
-    assert cause in first.fix
-    assert command in first.fix
-    assert {finding.measured for finding in rest} == {"not tried"}
-    with pytest.raises(EnvironmentUnfit, match=ACTS[0]) as raised:
-        fitness.require()
-    assert raised.value.exit_code == 11
-    assert command in str(raised.value)
-
-
-def test_an_allowed_switch_is_no_cause(switches):
-    switches["/proc/sys/user/max_user_namespaces"] = "96365"
-    switches["/proc/sys/kernel/apparmor_restrict_unprivileged_userns"] = "0"
-    switches["/proc/self/status"] = "Seccomp:\t0\n"
-
-    assert list(fitness.causes()) == []
-    assert "not built in" in fitness.remedy(ACTS[0])
-    assert "apt install" in fitness.remedy(ACTS[-1])
-
-
-def test_a_process_that_dies_without_a_word_is_a_refusal(monkeypatch):
-    def died(*_args, **_named):
-        return subprocess.CompletedProcess([], -9, '{"act": "user namespace", "ok": true, "said": ""}\n', "")
-
-    monkeypatch.setattr(fitness.subprocess, "run", died)
-
-    states = [finding.state for finding in fitness.kernel_acts()]
-    assert states[:2] == ["ok", "fail"]
-
-
-def test_memory_is_what_the_control_group_leaves(monkeypatch, switches):
-    switches["/proc/self/cgroup"] = "0::/box\n"
-    switches["/sys/fs/cgroup/box/memory.max"] = str(2 * 10**9)
-    switches["/sys/fs/cgroup/box/memory.current"] = str(10**9)
-
-    assert fitness.available_gb() == pytest.approx(1.0)
-    assert fitness.memory().state == "fail"
-    assert "6 hosts x 0.45" in fitness.memory().needed
-    switches["/sys/fs/cgroup/box/memory.max"] = "max"
-    assert fitness.available_gb() > 1.0
-
-
-def test_missing_artifacts_are_a_warning_with_the_command(monkeypatch):
-    def missing(*_args, **_named):
-        raise ArtifactMissing("not here")
-
-    monkeypatch.setattr("clusters.ring.java.find_java", missing)
-    monkeypatch.setattr("clusters.ring.artifacts.ensure_cassandra", missing)
-
-    assert {fitness.java().state, fitness.jars().state} == {"warn"}
-    assert "ringproof fetch" in fitness.jars().fix
-
-
-def test_a_missing_program_fails_with_its_package(monkeypatch):
-    monkeypatch.setattr(fitness.shutil, "which", lambda _name: None)
-
-    found = fitness.programs()
-    assert {finding.state for finding in found} == {"fail"}
-    assert "apt install hostname" in next(finding.fix for finding in found if finding.id == "hostname")
-    assert fitness.nft().state == "warn"
+    sentence = str(found[1])
+    assert str(raised.value) == f"this machine cannot carry a lab: {sentence} (and 1 more: ringproof doctor)"
+    assert f"FAIL {sentence}\n" in capsys.readouterr().out
 
 
 def test_only_a_failure_makes_a_machine_unfit(capsys):
-    fine, warned = Finding("a", "ok", "1", "1"), Finding("b", "warn", "0", "1", "do b")
-    failed = Finding("c", "fail", "0", "1", "do c")
+    good, warned = Finding("a", "ok", "1", "1"), Finding("b", "warn", "0", "1", "do b")
+    failed, skipped = Finding("c", "fail", "0", "1", "do c"), Finding("d", "skipped", "0", "none")
 
-    assert doctor.exit_code([fine, warned]) == 0
-    assert doctor.exit_code([fine, failed]) == 11
-    assert doctor.as_json([fine, failed])["fit"] is False
-    doctor.render([fine, warned, failed], Console(width=80))
+    assert doctor.exit_code([good, warned, skipped]) == 0
+    assert doctor.exit_code([good, failed]) == 11
+    assert doctor.as_json(asking(), [good, failed])["fit"] is False
+    doctor.render(asking(), [good, warned, skipped], Console(width=80))
+    assert "a lab can run here, for stub-domains: 6 hosts and 3.3 GB at most; 1 warning" in capsys.readouterr().out
+    doctor.render(asking(), [good, warned, failed, skipped], Console(width=80))
     told = capsys.readouterr().out
-    assert "b: do b" in told
-    assert "c: do c" in told
-    assert "no lab can run here: 1 checks failed" in told
+    assert "warn b: 0, needed: 1; do b\n" in told
+    assert "FAIL c: 0, needed: 1; do c\n" in told
+    assert "no lab can run here: 1 check failed" in told
+    assert max(map(len, told.splitlines())) <= 80
+    assert "\x1b" not in told
 
 
-def test_all_findings_are_made_and_json_has_the_same_ids(monkeypatch, tmp_path, switches):
+def test_the_table_fits_eighty_columns(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("RINGPROOF_STATE", str(tmp_path))
+    monkeypatch.setattr(kernel, "performed", lambda: [{"act": act, "ok": True, "said": ""} for act in ACTS])
+    found = [finding for finding in doctor.findings(asking(runs=tmp_path)) if finding.state in ("ok", "skipped")]
+
+    doctor.render(asking(), found, Console(width=80, no_color=True))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines[:-1])) <= 80
+    assert sum(line.startswith(("ok ", "skip ")) for line in lines) == len(found)
+
+
+def test_all_findings_are_made_and_each_has_an_id_of_its_own_and_a_page(monkeypatch, tmp_path, switches):
     monkeypatch.setenv("RINGPROOF_STATE", str(tmp_path))
     refused(monkeypatch, 2, "PermissionError: mount /proc")
+    page = (ROOT / "docs" / "doctor.md").read_text()
+    sections = {title.lower().replace(" ", "-") for title in re.findall(r"^## (.+)$", page, re.MULTILINE)}
 
-    found = doctor.findings(runs=tmp_path)
+    for provider in ("lab", "kind", "existing"):
+        asked = asking(provider, runs=tmp_path)
+        found = doctor.findings(asked)
+        ids = [finding.id for finding in found]
+        assert len(set(ids)) == len(ids)
+        assert {finding.page.partition("#")[0] for finding in found} == {"docs/doctor.md"}
+        assert {finding.page.partition("#")[2] for finding in found} <= sections
+        told = json.loads(json.dumps(doctor.as_json(asked, found)))
+        assert [check["id"] for check in told["checks"]] == ids
+        assert (told["provider"], told["fit"]) == (provider, False)
 
-    ids = [finding.id for finding in found]
-    assert ids[: len(ACTS)] == list(ACTS)
-    assert {"nsenter", "memory", "processors", "cache", "Java", "jars", "nft", "leftovers"} <= set(ids)
-    assert len(set(ids)) == len(ids)
-    assert [check["id"] for check in json.loads(json.dumps(doctor.as_json(found)))["checks"]] == ids
+
+def test_checks_of_the_lab_are_skipped_for_other_providers(monkeypatch, tmp_path):
+    monkeypatch.setenv("RINGPROOF_STATE", str(tmp_path))
+    monkeypatch.setattr(kernel, "performed", lambda: pytest.fail("no namespace is made for kind"))
+
+    found = {finding.id: finding for finding in doctor.findings(asking("kind", runs=tmp_path))}
+    assert {found[name].state for name in ("kernel acts", "programs", "Java", "jars")} == {"skipped"}
+    assert (found["provider"].state, found["memory"].state != "skipped") == ("fail", True)
 
 
 def test_killed_runs_are_leftovers(monkeypatch, tmp_path):
     monkeypatch.setenv("RINGPROOF_STATE", str(tmp_path / "state"))
-    assert doctor.leftovers(tmp_path).state == "ok"
+    assert one(doctor.leftovers(asking(runs=tmp_path))).state == "ok"
     book = RunBook.open(tmp_path / "dead", {"seed": 1})
     book.note(process={**book.facts()["process"], "start": -1})
 
-    found = doctor.leftovers(tmp_path)
+    found = one(doctor.leftovers(asking(runs=tmp_path)))
     assert (found.state, found.fix) == ("warn", "ringproof sweep")
     assert "dead" in found.measured
+
+
+def test_what_is_asked_are_the_places_of_a_profile_or_those_named():
+    assert {one.name for one in doctor.asked("change").topologies} == {"stub-domains", "shared-suffix"}
+    assert [one.name for one in doctor.asked("smoke").topologies] == ["stub-domains"]
+    assert [one.name for one in doctor.asked("smoke", ["shared-suffix"]).topologies] == ["shared-suffix"]
+    with pytest.raises(UsageError, match="no topology is named"):
+        doctor.asked("change", ["nowhere"])
+    with pytest.raises(UsageError, match="no profile"):
+        doctor.asked("weekly")
+
+
+@pytest.mark.lab
+def test_this_machine_is_examined_in_seconds_and_both_forms_agree(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("RINGPROOF_STATE", str(tmp_path))
+    started = time.monotonic()
+    code = command.main(["doctor", "--topology", "stub-domains", "--json"])
+    seconds = time.monotonic() - started
+    told = json.loads(capsys.readouterr().out)
+
+    assert told["schema"] == 2
+    assert told["topologies"] == ["stub-domains"]
+    assert code == (0 if told["fit"] else 11)
+    assert {"ok", "skipped"} <= {check["state"] for check in told["checks"]}
+    assert all(check["fix"] for check in told["checks"] if check["state"] == "warn")
+    assert seconds < 30, "far above the 1 s of a quiet machine, so that a busy one does not fail"
+    assert command.main(["doctor", "--provider", "kind"]) == 11
+    assert "kind makes no clusters in this version" in " ".join(capsys.readouterr().out.split())

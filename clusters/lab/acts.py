@@ -1,8 +1,8 @@
 """Performs every kernel act that a lab needs, once, and ends: `python -m clusters.lab.acts SCRATCH`.
 
 One JSON line per act on standard output: `{"act": ..., "ok": ..., "errno": ..., "said": ...}`. It ends with the first
-act that is refused, since those after it stand on it. Nothing is left: all of it lives in namespaces that end with
-the process. SCRATCH is an empty folder to mount on.
+act that is refused, since those after it stand on it; then come abilities that no lab needs, each on its own. Nothing
+is left: all of it lives in namespaces that end with the process. SCRATCH is an empty folder to mount on.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from clusters.lab import keeper, kernel
+from clusters.lab.abilities import abilities
 from clusters.lab.enter import Resolver, enter_command, write_etc
 from clusters.lab.netlink import NetlinkOps
 from clusters.network import Route, Rule
@@ -31,6 +32,8 @@ ACTS = (
     "programs inside a pod",
 )
 """Names of the acts, in the order in which they are performed."""
+ABILITIES = ("bridge", "vxlan", "tun", "nftables", "netem")
+"""Names of what is tried after the acts; a refusal of one is no refusal of a lab."""
 REFUSED = 1
 
 
@@ -80,7 +83,12 @@ def _inside(scratch: Path) -> int:
             net.delete_rule(cut)
 
     rest = (networks, pair, route, rule, lambda: _programs(scratch))
-    return 0 if all(_try(name, act) for name, act in zip(ACTS[3:], rest, strict=True)) else REFUSED
+    if not all(_try(name, act) for name, act in zip(ACTS[3:], rest, strict=True)):
+        return REFUSED
+    tries = abilities("a", "veth")
+    for name in ABILITIES:
+        _try(name, tries[name])
+    return 0
 
 
 def _programs(scratch: Path) -> None:
