@@ -164,7 +164,7 @@ def test_every_place_that_raises_has_a_code_of_its_own():
     general = {code for code in codes.CODES if code.endswith("-099")} | {"RP-INT-001"}
     told = {where: codes.of_error(bare(kind, text)) for where, kind, text in raised() if re.search("[a-z]", text)}
     assert len(told) > 100
-    refusal = [where for where, _, text in raised() if text == f"this machine cannot carry a lab: {HOLE}"]
+    refusal = [where for where, _, text in raised() if text.startswith("this machine cannot carry a lab: ")]
     assert refusal  # the doctor's finding is put in, and has the code
     assert {where: code for where, code in told.items() if code in general and where not in refusal} == {}
 

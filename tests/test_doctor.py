@@ -45,7 +45,7 @@ def test_what_a_refused_run_says_is_a_sentence_of_doctor(monkeypatch, capsys):
 
     sentence = str(found[1])
     assert str(raised.value) == f"this machine cannot carry a lab: {sentence} (and 1 more: ringproof doctor)"
-    assert f"FAIL {sentence}\n" in capsys.readouterr().out
+    assert f"FAIL {sentence} [RP-FIT-099]\n" in capsys.readouterr().out
 
 
 def test_only_a_failure_makes_a_machine_unfit(capsys):
@@ -59,8 +59,8 @@ def test_only_a_failure_makes_a_machine_unfit(capsys):
     assert "a lab can run here, for stub-domains: 6 hosts and 3.3 GB at most; 1 warning" in capsys.readouterr().out
     doctor.render(asking(), [good, warned, failed, skipped], Console(width=80))
     told = capsys.readouterr().out
-    assert "warn b: 0, needed: 1; do b\n" in told
-    assert "FAIL c: 0, needed: 1; do c\n" in told
+    assert "warn b: 0, needed: 1; do b [RP-FIT-099]\n" in told
+    assert "FAIL c: 0, needed: 1; do c [RP-FIT-099]\n" in told
     assert "no lab can run here: 1 check failed" in told
     assert max(map(len, told.splitlines())) <= 80
     assert "\x1b" not in told
