@@ -130,13 +130,13 @@ def test_addresses_are_fresh_unless_pinned_and_a_pin_that_cannot_be_had_kills_no
     first = pod.state()
     second = east.reschedule("pinned")
     third = east.reschedule("pinned")
-    back = east.reschedule("pinned", first.address)
+    back = east.reschedule_at("pinned", first.address)
 
     assert len({first.address, second.address, third.address}) == 3
     assert back.address == first.address
     for impossible in (str(east.layout.client), "10.9.9.9", first.address):
         with pytest.raises(RingproofError, match=r"in use|not in a node|not one of a pod"):
-            east.reschedule("pinned", impossible)
+            east.reschedule_at("pinned", impossible)
     assert pod.state() == back
     assert pod.probe({"do": "heard"}, 5)["ok"]
 

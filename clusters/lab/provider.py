@@ -10,20 +10,33 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from clusters.cluster import PodSpec, PodState
-from clusters.errors import CleanupFailed, ProvisionFailed
+from clusters.alive import abstract
+from clusters.cluster import (
+    CutsNetwork,
+    FaultsDns,
+    PinsPodAddress,
+    PodSpec,
+    PodState,
+    ReschedulesPods,
+    StopsNodes,
+)
+from clusters.errors import CleanupFailed, ProvisionFailed, UsageError
+from clusters.fitness import require
 from clusters.lab.asking import LineTalk
 from clusters.lab.fabric import ROUTER, gateway_space
+from clusters.lab.hosts import pod_of, prepare
 from clusters.lab.layout import ClusterLayout, lay_out_all
-from clusters.lab.wire import LabGone, Lease, abstract
-from clusters.network import Link, Route, Rule
-from clusters.topology import ClusterSpec, Topology
+from clusters.lab.wire import LabGone, Lease
+from clusters.network import CUT_PRIORITY, Link, Route, Rule
+from clusters.providers import LAB, Progress, Provider, Tell
+from clusters.ring.config import HostStart
+from clusters.topology import ClusterSpec, RingSpec, Topology
 
 ROOT = Path(__file__).parents[2]
-CUT_PRIORITY = 10
 END_SECONDS = 30.0
 """A lab of six hosts is gone 0.1-0.5 s after its lifeline closed (measured): memory of JVMs is given back."""
 CONTROL_SECONDS = 10.0
@@ -35,10 +48,15 @@ class LabNetwork:
 
     def __init__(self, lease: Lease, space: str) -> None:
         self._lease = lease
-        self.space = space
+        self._space = space
+
+    @property
+    def space(self) -> str:
+        """See NetworkOps."""
+        return self._space
 
     def _call(self, act: str, entry: dict[str, Any] | None = None) -> Any:
-        return self._lease.call("net", space=self.space, act=act, entry=entry)
+        return self._lease.call("net", space=self._space, act=act, entry=entry)
 
     def rules(self) -> list[Rule]:
         """See NetworkOps."""
@@ -77,6 +95,11 @@ class LabPod:
         self.cluster = cluster
         self.name = name
 
+    @property
+    def python(self) -> str:
+        """See Pod."""
+        return sys.executable
+
     def state(self) -> PodState:
         """See Pod."""
         for state in self._lease.call("states", cluster=self.cluster):
@@ -86,10 +109,17 @@ class LabPod:
 
     def spawn(self, name: str, command: Sequence[str]) -> LineTalk:
         """See Pod."""
+        return LineTalk(self._spawned(name, command))
+
+    def connect(self, name: str, command: Sequence[str]) -> socket.socket:
+        """See Pod."""
+        return socket.socket(fileno=self._spawned(name, command))
+
+    def _spawned(self, name: str, command: Sequence[str]) -> int:
         _, descriptors = self._lease.call_with_descriptors(
             "spawn", cluster=self.cluster, pod=self.name, name=name, command=list(command)
         )
-        return LineTalk(descriptors[0])
+        return descriptors[0]
 
     def signal(self, number: signal.Signals) -> None:
         """See Pod."""
@@ -126,14 +156,19 @@ class LabNode:
         return LabNetwork(self._lease, self.name)
 
 
-class LabCluster:
+class LabCluster(ReschedulesPods, PinsPodAddress, StopsNodes, CutsNetwork, FaultsDns):
     """See clusters.cluster.Cluster; can reschedule pods, stop nodes, cut its network and fault its DNS."""
 
     def __init__(self, lease: Lease, spec: ClusterSpec, layout: ClusterLayout) -> None:
         self._lease = lease
         self.name = spec.name
-        self.spec = spec
+        self._spec = spec
         self.layout = layout
+
+    @property
+    def spec(self) -> ClusterSpec:
+        """See Cluster."""
+        return self._spec
 
     def nodes(self) -> list[LabNode]:
         """See Cluster."""
@@ -153,23 +188,49 @@ class LabCluster:
         self._lease.call("create_pod", cluster=self.name, spec=spec.as_json())
         return self.pod(spec.name)
 
+    def start_hosts(self, starts: Sequence[HostStart]) -> None:
+        """See Cluster."""
+        with ThreadPoolExecutor(max(1, len(starts))) as pool:
+            list(pool.map(lambda start: self.create_pod(pod_of(start)), starts))
+
     def delete_pod(self, name: str) -> None:
-        """The pod is gone, and its name with it."""
+        """See Cluster."""
         self._lease.call("delete_pod", cluster=self.name, pod=name)
 
     def states(self) -> list[PodState]:
         """See Cluster."""
         return [PodState(**state) for state in self._lease.call("states", cluster=self.name)]
 
+    def dns_rules(self) -> list[dict[str, Any]]:
+        """See FaultsDns."""
+        return list(self.dns({"do": "rules"})["rules"])
+
+    def add_dns_rule(self, rule: Mapping[str, Any]) -> None:
+        """See FaultsDns."""
+        answer = self.dns({"do": "rule", **rule})
+        if not answer["ok"]:
+            raise UsageError(f"DNS of {self.name} refused the rule {rule['id']}: {answer['error']}")
+
+    def delete_dns_rule(self, identity: str) -> None:
+        """See FaultsDns."""
+        self.dns({"do": "unrule", "id": identity})
+
     def dns(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """See Cluster."""
+        """Ask the control seam of the cluster's DNS server (clusters/dns/server.py)."""
         answer: dict[str, Any] = self._lease.call(
             "dns", cluster=self.name, request=dict(request), timeout=CONTROL_SECONDS
         )
         return answer
 
-    def reschedule(self, pod: str, address: str | None = None) -> PodState:
+    def reschedule(self, pod: str) -> PodState:
         """See ReschedulesPods."""
+        return self._reschedule(pod, None)
+
+    def reschedule_at(self, pod: str, address: str) -> PodState:
+        """See PinsPodAddress."""
+        return self._reschedule(pod, address)
+
+    def _reschedule(self, pod: str, address: str | None) -> PodState:
         return PodState(**self._lease.call("reschedule", cluster=self.name, pod=pod, address=address))
 
     def freeze(self, zone: str) -> None:
@@ -198,6 +259,23 @@ class LabCluster:
                 cut.append((self.gateway, Rule(CUT_PRIORITY + 1, destination=f"{node.address}/32")))
         return cut
 
+    def isolation(self, zone: str) -> list[tuple[LabNetwork, Rule]]:
+        """See CutsNetwork: at the gateway; the node `infra`, where the client runs, is not concerned."""
+        rules: list[Rule] = []
+        zoned = [(f"n{place}", node) for place, node in enumerate(self.layout.nodes) if node.zone is not None]
+        for inside_link, inside in (pair for pair in zoned if pair[1].zone == zone):
+            rules.append(Rule(CUT_PRIORITY, iif="uplink", destination=str(inside.pods)))
+            for other_link, other in (pair for pair in zoned if pair[1].zone != zone):
+                rules.append(Rule(CUT_PRIORITY, iif=other_link, destination=str(inside.pods)))
+                rules.append(Rule(CUT_PRIORITY, iif=inside_link, destination=str(other.pods)))
+        return [(self.gateway, rule) for rule in rules]
+
+    def cut_towards(self, target: ClusterSpec) -> list[tuple[LabNetwork, Rule]]:
+        """See CutsNetwork: on the router, one rule for each range of the target."""
+        router = LabNetwork(self._lease, ROUTER)
+        ranges = (target.pod_range, target.node_range)
+        return [(router, Rule(CUT_PRIORITY, iif=self.router_link, destination=str(network))) for network in ranges]
+
     @property
     def router_link(self) -> str:
         """The router's interface that leads to this cluster."""
@@ -205,14 +283,24 @@ class LabCluster:
 
 
 class Lab:
-    """The live clusters of one topology in one lab."""
+    """See ClusterSet: the live clusters of one topology in one lab."""
 
     def __init__(self, topology: Topology, name: str) -> None:
-        self.topology = topology
+        self._topology = topology
         self.name = name
         self._lease = Lease(name)
         layouts = lay_out_all(topology)
         self._clusters = {spec.name: LabCluster(self._lease, spec, layouts[spec.name]) for spec in topology.clusters}
+
+    @property
+    def provider(self) -> str:
+        """See ClusterSet."""
+        return LAB
+
+    @property
+    def topology(self) -> Topology:
+        """See ClusterSet."""
+        return self._topology
 
     def cluster(self, name: str) -> LabCluster:
         """See ClusterSet."""
@@ -220,7 +308,7 @@ class Lab:
 
     @property
     def clusters(self) -> list[LabCluster]:
-        """All clusters, in the order of the topology."""
+        """See ClusterSet."""
         return list(self._clusters.values())
 
     @property
@@ -228,25 +316,30 @@ class Lab:
         """See ClusterSet."""
         return LabNetwork(self._lease, ROUTER)
 
+    def networks(self) -> list[LabNetwork]:
+        """See ClusterSet."""
+        nodes = [node.net for cluster in self.clusters for node in cluster.nodes()]
+        return [self.router, *[cluster.gateway for cluster in self.clusters], *nodes]
+
     def network(self, space: str) -> LabNetwork:
-        """The network namespace of that name; `pod:CLUSTER/NAME` stands for a pod's present one."""
+        """See ClusterSet."""
         return LabNetwork(self._lease, space)
 
     def memory(self) -> int:
-        """Resident bytes of everything in the lab."""
+        """See ClusterSet."""
         return int(self._lease.call("memory"))
 
     @property
     def alive(self) -> bool:
-        """Whether the lab still answers."""
+        """See ClusterSet."""
         try:
-            self.memory()
+            self.clusters[0].states()
         except LabGone:
             return False
         return True
 
     def close(self) -> None:
-        """Give the lease back; the lab stays."""
+        """See ClusterSet."""
         self._lease.close()
 
     def build(self) -> dict[str, list[str]]:
@@ -342,3 +435,41 @@ def start_keeper(name: str, folder: Path) -> LabHandle:
     finally:
         lease.close()
     return handle
+
+
+class LabProvider:
+    """See clusters.providers.Provider."""
+
+    @property
+    def name(self) -> str:
+        """See Provider."""
+        return LAB
+
+    def require(self) -> None:
+        """See Provider."""
+        require()
+
+    def prepare(self, ring: RingSpec, progress: Progress, tell: Tell) -> None:
+        """See Provider."""
+        prepare(ring, progress, tell)
+
+    def start(self, topology: Topology, name: str, folder: Path) -> LabHandle:
+        """See Provider."""
+        handle = start_keeper(name, folder)
+        try:
+            lab = self.attach(topology, name)
+            try:
+                lab.build()
+            finally:
+                lab.close()
+        except BaseException:
+            handle.close()
+            raise
+        return handle
+
+    def attach(self, topology: Topology, name: str) -> Lab:
+        """See Provider."""
+        return Lab(topology, name)
+
+
+PROVIDER: Provider = LabProvider()
