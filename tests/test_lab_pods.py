@@ -145,7 +145,7 @@ def test_an_address_of_another_nodes_range_can_be_pinned_and_given_up(lab, east)
     pod = east.create_pod(PodSpec("foreign", "c", SLEEPER))
     address = str(east.layout.nodes[0].pods[200])
     routes = east.gateway.routes()
-    moved = east.reschedule("foreign", address)
+    moved = east.reschedule_at("foreign", address)
     (seen,) = (
         lab.cluster("west")
         .pod("client")
