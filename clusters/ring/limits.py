@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from clusters.cluster import RestartPolicy
 from clusters.ring.config import SYNC_PERIOD_S
-from clusters.topology import DnsSpec, Topology
+from clusters.topology import DnsSpec, RingSpec, Topology
 
 GOSSIP_INTERVAL = 1.0
 """Gossiper.intervalInMillis; also the mean heartbeat arrival that the failure detector learns."""
@@ -192,3 +193,8 @@ def dropped_names_limit(dns: DnsSpec, dropped: int, normal: float) -> Limit:
         f"{dns.resolver_timeout} s x {dns.resolver_attempts} attempts + normal start {normal:.0f} s"
     )
     return Limit("start with dropped names", seconds, formula)
+
+
+def restart_policy(ring: RingSpec) -> RestartPolicy:
+    """How every provider restarts a host: as the kubelet does; `fast` timers shorten its back-off, reports say so."""
+    return RestartPolicy(first=1.0, most=MOST_BACK_OFF["fast"]) if ring.timers == "fast" else RestartPolicy()
