@@ -32,7 +32,7 @@ at once, before the others have: if a pod comes back later than that, the first 
 the last, and it returns into everybody's peers (seen with 10 s and with 30 s: docs/findings.md 12). Half of 70 s is
 above the limit of a restart (33 s)."""
 MOST_BACK_OFF = {"fast": 8.0, "default": 300.0}
-"""The longest pause before a restart by timers profile (clusters.ring.formation): a few restarts of a pod reach it, and
+"""The longest pause before a restart by timers profile (restart_policy below): a few restarts of a pod reach it, and
 how many there were before on the same ring must not decide a verdict. 300 s is the kubelet's MaxContainerBackOff."""
 SYNC_BLOCK = 1.5
 """periodic_commitlog_sync_lag_block: with a sync that is later than 1.5 periods, writes wait (DatabaseDescriptor)."""
