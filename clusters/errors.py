@@ -6,6 +6,8 @@ RingproofError
 ├── EnvironmentUnfit      exit 11   this machine cannot do it; the sentence says what is missing and the fix
 │   └── ArtifactMissing   exit 11   a jar or runtime is not in the cache and could not be fetched
 ├── ProvisionFailed       exit 12   clusters or ring could not be brought up
+├── ClustersRefused       exit 3    the clusters refused an act; nothing was done
+├── ClustersGone          exit 3    the clusters ended under the caller
 ├── WaitTimeout           exit 1    a condition did not hold in time; carries the last observation
 ├── FaultIneffective      exit 10   a fault was injected and no independent observation showed it
 ├── CleanupFailed         exit 13   something that we added could not be removed
@@ -45,6 +47,14 @@ class ProvisionFailed(RingproofError):
     """Clusters or ring could not be brought up."""
 
     exit_code = 12
+
+
+class ClustersRefused(RingproofError):
+    """The clusters refused an act; the message is their own."""
+
+
+class ClustersGone(RingproofError):
+    """The clusters are no more. No ConnectionError: waiting does not bring them back."""
 
 
 class WaitTimeout(RingproofError):

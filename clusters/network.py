@@ -12,6 +12,8 @@ from typing import Any, Literal, Protocol
 PROTOCOL = 82
 """Routing protocol number written on every rule and route of ours (`ip rule show protocol 82`); 82 is not assigned
 in iproute2's rt_protos."""
+CUT_PRIORITY = 10
+"""Priority of the rules of cuts: after the kernel's for local addresses (0), before every table that could route."""
 
 Verb = Literal["blackhole", "prohibit", "unreachable"]
 Transport = Literal["tcp", "udp"]
@@ -65,7 +67,14 @@ class Link:
 
 
 class NetworkOps(Protocol):
-    """List, add and delete exactly one entry in one network namespace."""
+    """List, add and delete exactly one entry in one network namespace.
+
+    Names of interfaces in rules are those of links(). An act that was refused has changed nothing.
+    """
+
+    @property
+    def space(self) -> str:
+        """The namespace's name in its set of clusters, by which another process finds it again."""
 
     def rules(self) -> list[Rule]:
         """Our rules (those marked PROTOCOL), in order of priority."""

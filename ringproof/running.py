@@ -17,8 +17,8 @@ from rich.text import Text
 
 from clusters.catalog import named
 from clusters.errors import RingproofError, UsageError
-from clusters.fitness import require
 from clusters.plan import plan
+from clusters.providers import LAB, provider
 from clusters.ring.attach import HeldRing
 from clusters.ring.standing import StandingRing
 from reports import summary
@@ -48,8 +48,9 @@ class Order:
     held: Callable[[], HeldRing] | None = None
     keep: Keep | None = None
     check: Callable[[], None] | None = None
-    """Raises EnvironmentUnfit before anything is created; clusters.fitness.require of what was selected without it.
-    Not asked for a held ring, which stands already."""
+    """Raises EnvironmentUnfit before anything is created; by default the provider's `require` of what was
+    selected. Not asked for a held ring, which stands already."""
+    provider: str = LAB
     usual: Usual = unknown
     """What earlier runs took."""
     stream: TextIO | None = None
@@ -66,6 +67,7 @@ class Shown:
 
 def run(order: Order, console: Console) -> int:
     """Conduct what was selected and return the exit code; every refusal comes before anything is created."""
+    makes = provider(order.provider)
     items = order.selection.items()
     if not items:
         raise UsageError("nothing was selected, so there is nothing to prove")
@@ -78,7 +80,7 @@ def run(order: Order, console: Console) -> int:
         said = f"run {left.name} did not end; its bundle is readable: ringproof judge {left}"
         console.print(Text(f"{said} [{codes.of_run('unfinished')}]"), soft_wrap=True)
     if order.held is None:
-        (order.check or partial(require, *places))()
+        (order.check or partial(makes.require, *places))()
     seed = new_seed() if order.seed is None else order.seed
     folder = order.runs / new_run_id()
     book = RunBook.open(folder, _facts(order, items, seed))
@@ -112,6 +114,7 @@ def _facts(order: Order, items: list[Item], seed: int) -> dict[str, object]:
     selection = order.selection
     return {
         "seed": seed,
+        "provider": order.provider,
         "profile": selection.profile,
         "order": "backwards" if selection.backwards else "as listed",
         "items": [str(item) for item in items],
@@ -124,7 +127,7 @@ def _conduct(order: Order, items: list[Item], folder: Path, seed: int, shown: Sh
     try:
         with interruptible():
             held = order.held() if order.held is not None else None
-            with Campaign(folder, seed, screen.tell, held) as campaign:
+            with Campaign(folder, seed, screen.tell, held, made_by=order.provider) as campaign:
                 with screen:
                     _all(campaign, items)
                 if order.keep is not None:

@@ -76,6 +76,27 @@ class HostSpec:
         return self.pod
 
 
+@dataclass(frozen=True, slots=True)
+class HostStart:
+    """All that a provider must know to start one host, and nothing of how it does so."""
+
+    topology: Topology
+    host: HostSpec
+    cluster_name: str
+    seeds: tuple[str, ...]
+
+    @property
+    def ring(self) -> RingSpec:
+        """What is declared for every host of the ring."""
+        assert self.topology.ring is not None
+        return self.topology.ring
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Configuration files by name; placeholders of PodSpec stand for what is known at the start only."""
+        return config_files(self.topology, self.host, self.cluster_name, self.seeds)
+
+
 def declare_hosts(topology: Topology) -> list[HostSpec]:
     """The hosts of the ring, rack by rack, with tokens that give each rack one replica of every range.
 
