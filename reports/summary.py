@@ -27,10 +27,10 @@ LARGEST = 1_000_000
 """Bytes of the markdown: a job summary above 1 MiB is refused as a whole."""
 
 
-def render(run_folder: Path, console: Console) -> None:
+def render(run_folder: Path, console: Console, source: Path | None = None) -> None:
     """Print a run: table, one paragraph for each scenario that is not valid, paths. Reads well at 80 columns.
 
-    BundleError only if there is no such folder.
+    `source` is the archive of which the folder is a passing copy. BundleError only if there is no such folder.
     """
     run = read_run(run_folder)
     console.print(Text(f"{headline(run)} {lede(run)}", style="bold"))
@@ -51,11 +51,13 @@ def render(run_folder: Path, console: Console) -> None:
         )
     if run.verdict != "valid":
         console.print(Text("ringproof explain CODE says what a code means and what to do."))
-    _paths(run, run_folder, console)
+    _paths(run_folder, console, source)
 
 
-def _paths(run: Run, run_folder: Path, console: Console) -> None:
+def _paths(run_folder: Path, console: Console, source: Path | None) -> None:
     told = [("report", run_folder / "report.html"), ("junit", run_folder / "junit.xml"), ("bundle", run_folder)]
+    if source is not None:
+        told, run_folder = [("bundle", source)], source
     for name, path in told:
         if path.exists():
             console.print(_encodable(Text(f"{name:<7} {path}"), console), soft_wrap=True)

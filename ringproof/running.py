@@ -23,6 +23,7 @@ from reports.outputs import write_outputs
 from ringproof.live import view
 from scenarios import codes
 from scenarios.campaign import Campaign
+from scenarios.index import write_index
 from scenarios.judge import judge_run
 from scenarios.profiles import Item, Selection
 from scenarios.registered import registered
@@ -75,6 +76,7 @@ def run(order: Order, console: Console) -> int:
     remove_scratch(folder)
     # whoever keeps a ring has had the report before it was held
     verdict = judge_run(folder) if order.keep is not None and code == 0 else report(folder, console)
+    write_index(folder)
     return worst(code, exit_code(verdict))
 
 

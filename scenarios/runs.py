@@ -124,6 +124,15 @@ def unfinished(runs: Path = RUNS) -> Iterator[Path]:
             yield path.parent
 
 
+def going_on(folder: Path) -> bool:
+    """Whether the process of a run is alive and has not ended the run."""
+    try:
+        facts = RunBook(folder).facts()
+        return facts.get("ended") is None and Identity(**facts["process"]).alive
+    except (BundleError, LookupError, TypeError):
+        return False  # whose process it was is not known, so nobody is asked
+
+
 def close_unfinished(folder: Path) -> None:
     """Say in run.json that the run was killed, and remove the empty mount points that its labs left."""
     RunBook(folder).note(ended=KILLED)
