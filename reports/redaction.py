@@ -58,7 +58,7 @@ _EXACT = re.RegexFlag(0)
 _SOME = r"(?:pass(?:word|wd|phrase)|storepass|keypass|secret|token|api-?key)"
 RULES: Sequence[Rule] = (
     _rule("PEM block", r"-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|\Z)", flags=re.DOTALL),
-    _rule("PEM block", r"\A(?:[A-Za-z0-9+/=]+\s+)*-----END [A-Z0-9 ]+-----", flags=_EXACT),  # RFC 7468; its head was cut
+    _rule("PEM block", r"\A(?:[A-Za-z0-9+/=]+\s+)*-----END [A-Z0-9 ]+-----", flags=_EXACT),  # its head was cut
     _rule("PEM block", r"LS0tLS1CRUdJTi[A-Za-z0-9+/=]*", flags=_EXACT),  # base64 of -----BEGIN: kubeconfig, Secret
     _rule("kubeconfig users", r"(?P<kept>^users:)[^\n]*\n(?:[ \t-][^\n]*(?:\n|\Z))+", f" {MARK}\n", re.MULTILINE),
     _rule("password in a URL", r"(?P<kept>://)[^\s/@\"'<>]+(?=@)"),
@@ -66,11 +66,11 @@ RULES: Sequence[Rule] = (
                            r"(?:[a-z]+[ \t]+)?[^\s\"',;<>]+"),
     _rule("authorization", r"(?P<kept>\bbearer\s+)[A-Za-z0-9._~+/=-]{16,}"),
     _rule("AWS key", r"\b(?:AKIA|ASIA|ABIA|ACCA|AGPA|AIDA|AIPA|ANPA|ANVA|AROA)[A-Z0-9]{16}\b", flags=_EXACT),
-    _rule("service token", r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abeoprs]-[\w-]{10,}"
-                           r"|AIza[\w-]{35}|sk-[\w-]{20,}|npm_[A-Za-z0-9]{30,}|pypi-[\w-]{30,}|hvs\.[\w-]{20,})",
+    _rule("service token", r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
+                           r"|xox[abeoprs]-[\w-]{10,}|AIza[\w-]{35}|sk-[\w-]{20,}|npm_[A-Za-z0-9]{30,}|pypi-[\w-]{30,}|hvs\.[\w-]{20,})",
           flags=_EXACT),
-    _rule("service token", r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*", flags=_EXACT),  # JWT: RFC 7519; service accounts
-    _rule("service token", r"\b(?=[a-z]*\d)[a-z0-9]{6}\.(?=[a-z]*\d)[a-z0-9]{16}\b(?!\.)", flags=_EXACT),  # kubeadm bootstrap token
+    _rule("service token", r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*", flags=_EXACT),  # JWT: service accounts
+    _rule("service token", r"\b(?=[a-z]*\d)[a-z0-9]{6}\.(?=[a-z]*\d)[a-z0-9]{16}\b(?!\.)", flags=_EXACT),
     _rule("named value", rf"(?P<kept>(?:name|key)\s*[=:]\s*[\"'][^\"'<>\n]{{0,80}}(?:{KEYS})[\"']\s*,?\s*\"?value\"?\s*"
                          r"[=:]\s*[\"'])[^\"'\n]*"),
     _rule("named value", rf"(?P<kept><[\w.:-]{{0,80}}(?:{KEYS}|token)>)[^<]+"),
@@ -80,7 +80,8 @@ RULES: Sequence[Rule] = (
     _rule("option", r"(?P<kept>(?<!\S)-u[ \t]+\S+[ \t]+-pw?[ \t]+)(?!\[redacted\])\S+"),
     _rule("option", r"(?P<kept>(?<!\S)-u[ \t]+[^\s:]+:)(?!\[redacted\])\S+"),
 )  # fmt: skip
-"""In this order. Sources of the forms: AWS IAM identifiers, GitHub, GitLab and Slack token formats, RFC 7468, RFC 7519."""
+"""In this order. Sources of the forms: AWS IAM identifiers; token formats of GitHub, GitLab, Slack, Google, Vault;
+bootstrap tokens of kubeadm; RFC 7468 (PEM), RFC 7519 (JWT)."""
 
 _SECRET_KEY = re.compile(rf"(?:{KEYS})$", re.IGNORECASE)
 _TOKEN_KEY = re.compile(rf"{TOKEN}$", re.IGNORECASE)
@@ -109,7 +110,7 @@ class Redaction:
         self._own = re.compile("|".join(own)) if own else None
 
     def file(self, name: str, content: bytes) -> bytes:
-        """The content of a text file without secrets; the same bytes when there are none. Bytes that are no UTF-8 stay."""
+        """The content of a text file without secrets; the same bytes when there are none. What is no UTF-8 stays."""
         told = content.decode("utf-8", "surrogateescape")
         if not self._suspect(told):
             return content
@@ -169,16 +170,14 @@ class Redaction:
 
     def _object(self, value: dict[str, Any]) -> dict[str, Any]:
         manifest = {"data", "stringData", "binaryData"} if value.get("kind") == "Secret" else set[str]()
-        named = value.get("name") if isinstance(value.get("value"), str) else None
+        named = _SECRET_KEY.search(str(value.get("name"))) is not None
         found: dict[str, Any] = {}
         for key, item in value.items():
             if key in manifest:
                 found[key] = self._hidden("Secret", item)
             elif key == "users" and value.get("kind") == "Config":
                 found[key] = self._hidden("kubeconfig users", item)
-            elif _SECRET_KEY.search(key) or (key == "value" and isinstance(named, str) and _SECRET_KEY.search(named)):
-                found[key] = self._hidden("named value", item)
-            elif _TOKEN_KEY.search(key) and isinstance(item, str) and not _NUMBER.fullmatch(item):
+            elif _secret(key, item) or (key == "value" and named):
                 found[key] = self._hidden("named value", item)
             else:
                 found[key] = self._value(item)
@@ -194,6 +193,12 @@ class Redaction:
             return value
         self.count[rule] += 1
         return MARK
+
+
+def _secret(key: str, value: Any) -> bool:
+    """Whether a key says that its value is a secret; a token that is a whole number is one of a ring."""
+    token = isinstance(value, str) and not _NUMBER.fullmatch(value) and _TOKEN_KEY.search(key)
+    return bool(token or _SECRET_KEY.search(key))
 
 
 def _dumped(value: Any, **shape: Any) -> str:

@@ -54,7 +54,9 @@ class Sequenced(StrEnum):
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable, with the same names.")]
 On = Annotated[str | None, typer.Option("--on", metavar="NAME", help="The lab that is up (ringproof list).")]
-Bundle = Annotated[Path | None, typer.Argument(metavar="BUNDLE", help="A run's folder or .tar.gz; the newest run without it.")]
+Bundle = Annotated[
+    Path | None, typer.Argument(metavar="BUNDLE", help="A run's folder or .tar.gz; the newest run without it.")
+]
 
 
 def console() -> Console:

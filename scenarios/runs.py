@@ -22,6 +22,7 @@ import psutil
 from clusters.alive import Identity
 from clusters.errors import BundleError, EnvironmentUnfit
 from clusters.shell import CommandFailed, run
+from scenarios.index import INDEX
 from scenarios.verdict import RunVerdict, Verdict
 
 RUNS = Path("runs")
@@ -56,6 +57,7 @@ class RunBook:
         """Begin a run, or join it when another process of it began it already; ``owner`` is whose end ends the run."""
         book = cls(folder)
         make_folder(folder)
+        (folder / INDEX).unlink(missing_ok=True)  # of a run that goes on; the end writes it anew
         started = {
             "schema": 1,
             "run_id": folder.name,
