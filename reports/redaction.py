@@ -78,7 +78,7 @@ RULES: Sequence[Rule] = (
     _rule("named value", rf"(?P<kept>{TOKEN}\\?[\"']?\s*(?::|=>?)[ \t]*){_NOTHING}(?!\\?[\"']?\[*-?\d+\b){_VALUE}"),
     _rule("option", rf"(?P<kept>(?<!\S)--?[\w.-]{{0,40}}{_SOME}[ \t]+)(?!-|\[redacted\])\S+"),
     _rule("option", r"(?P<kept>(?<!\S)-u[ \t]+\S+[ \t]+-pw?[ \t]+)(?!\[redacted\])\S+"),
-    _rule("option", r"(?P<kept>(?<!\S)-u[ \t]+[^\s:]+:)(?!\[redacted\])\S+"),
+    _rule("option", r"(?P<kept>(?<!\S)-u[ \t]+)[^\s:]+:\S+"),
 )  # fmt: skip
 """In this order. Sources of the forms: AWS IAM identifiers; token formats of GitHub, GitLab, Slack, Google, Vault;
 bootstrap tokens of kubeadm; RFC 7468 (PEM), RFC 7519 (JWT)."""

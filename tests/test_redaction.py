@@ -1,4 +1,4 @@
-"""Secrets are found in every form in which the files of a bundle may hold them, and nothing that is judged is changed."""
+"""Secrets are found in every form in which a bundle may hold them, and nothing that is judged is changed."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ PLANTED = [
     KUBECONFIG,
     SECRET,
     "/home/planted/.kube/config",
-    "-Djava.io.tmpdir=/root/planted-not.d -cp /root/.cache/a.jar:/root/.cache/b.jar",
+    "-Djava.io.tmpdir=/root/x.d -cp /root/.cache/a.jar:/root/.cache/b.jar",
     "/Users/planted/Library",
     "C:\\Users\\planted\\AppData",
     f"{HOME}/runs",

@@ -33,7 +33,7 @@ ERRORS: dict[str, Sequence[Pattern]] = {
         ("error:nothing selected", r"nothing was selected|^say which: "),
         ("error:range too small for the lab", r"the lab (needs|holds) "),
         ("error:how to judge", r"is one history: say of what|is a bundle, its checks are in it|^--initial"),
-        ("error:not to be packed", r"is still going on|more than a bundle may hold"),
+        ("error:not to be packed", r"is still going on|copy its folder as it is"),
         ("error:no run", r"^there is no run in|was conducted in this run already"),
         ("error:setting", r"RINGPROOF_|is no duration|^--(repeats|keep)"),
         ("error:malformed YAML", r"malformed YAML|is given twice|the file is empty|expected a YAML file"),
@@ -60,7 +60,7 @@ ERRORS: dict[str, Sequence[Pattern]] = {
         ("error:no fitting Java", r"RINGPROOF_JAVA|does not run on Java"),
         ("error:slow driver", r"libev"),
         ("error:ability missing", r"which cluster .* cannot do"),
-        ("error:folder not writable", r"cannot be made|runs are kept below it"),
+        ("error:folder not writable", r"cannot be made|runs are kept below it|where you may write"),
     ),
     "ProvisionFailed": (
         ("error:lab not started", r"^the lab .* cannot be started|the lab did not start|ended by itself"
