@@ -57,8 +57,11 @@ class Scenario:
     @property
     def verdict(self) -> str:
         """The word to show; see the module."""
-        doubted = bool(self.document) and (bool(self._contradictions()) or self.reader.altered(self.folder))
-        return merge([self._own(), "unknown"]) if doubted else self._own()
+        return merge([self._own(), "unknown"]) if self.document and self._doubted() else self._own()
+
+    def _doubted(self) -> bool:
+        unread = not self.facts or bool(self._judged() and not self.declared)
+        return unread or bool(self._contradictions()) or self.reader.altered(self.folder)
 
     def _own(self) -> str:
         if not self.document:

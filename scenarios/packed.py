@@ -94,4 +94,5 @@ def _unpack(archive: tarfile.TarFile, root: Path, source: Path) -> None:
 
 def _told(error: BaseException) -> str:
     """The reason without the path of our own copy."""
-    return (error.strerror if isinstance(error, OSError) and error.strerror else str(error)) or type(error).__name__
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return (said or type(error).__name__).splitlines()[0].rstrip(":")  # of all forms that tarfile tried, the sum
