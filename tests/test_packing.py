@@ -19,7 +19,7 @@ from scenarios.checks import no_lost_writes
 from scenarios.index import write_index
 from scenarios.judge import judge_run
 from tests.records import Story
-from tests.test_redaction import BASE64, HOME, JWT, KUBECONFIG, PEM, PLANTED, SECRET, traces
+from tests.test_redaction import ADMIN, BASE64, HOME, JWT, KUBECONFIG, PEM, PERSON, PLANTED, SECRET, traces
 
 HOSTS = "topologies/t/hosts/east-a-0"
 
@@ -85,11 +85,11 @@ def test_no_secret_is_in_any_file_of_what_was_packed(tmp_path):
         f"{HOSTS}/config/secret.yaml": SECRET,
         f"{HOSTS}/config/logback.xml": "<configuration><password>planted-2</password></configuration>",
         f"{HOSTS}/config/rackdc.properties": "secret=planted-3\ndc=east\n",
-        f"{HOSTS}/command.jsonl": "17 0a-uid java -Dkey.password=planted-4 -cp /root/x.jar --token planted-5\n",
+        f"{HOSTS}/command.jsonl": f"17 0a-uid java -Dkey.password=planted-4 -cp {ADMIN}.jar --token planted-5\n",
         "topologies/t/topology.json": json.dumps({"token": "planted-6", "clusters": [{"api_key": "planted-7"}]}),
         "topologies/t/pods.jsonl": json.dumps({"t": 1, "kind": "pod", "env": {"AWS_SECRET_ACCESS_KEY": "planted-8"}}),
         "topologies/t/journal.jsonl": '{"entry": 1, "undo": {"command": "curl -u anna:planted-9"}}\n',
-        "scenarios/good-t/client-east.json": json.dumps({"history": "/home/planted/runs", "password": "planted-10"}),
+        "scenarios/good-t/client-east.json": json.dumps({"history": f"{PERSON}/runs", "password": "planted-10"}),
         "scenarios/good-t/history/x.outcomes.json": json.dumps({"schema": 1, "secret": ["planted-11"]}),
         "events.jsonl": '{"t": 1, "event": "java", "home": "/Users/planted/java"}\n',
     }

