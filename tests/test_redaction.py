@@ -94,7 +94,7 @@ HARMLESS = [
     '"tokens": {"5c182688": ["-9223372036854775808"]}, "token": -3074457345618258603',
     "authenticator=AllowAllAuthenticator; credentials_validity=2000ms; client_encryption_options=<REDACTED>",
     "keystore_password: null",
-    "/rooted/x /homes/y usr/home/z org.apache.cassandra.auth.PasswordAuthenticator",
+    f"/rooted/x /homes/y usr{PERSON} org.apache.cassandra.auth.PasswordAuthenticator",
     "InboundConnectionInitiator.java:510 - /10.250.1.2:7000(/10.250.1.2:51656)->/10.200.1.2:7000",
     "system.size_estimates system.peers_v2 8fb66be3-1733-40b3-b360-72177cd6e443 fbe16984-1406a9221653da09",
     "east-a-0.cassandra.ring.svc.east.local. cache.configuration_x",
