@@ -66,6 +66,8 @@ WHOLE: Sequence[Rule] = (
                          r"[=:]\s*[\"'])[^\"'\n]*"),
 )  # fmt: skip
 """What goes over several lines."""
+_OVER_LINES = re.compile(r"-----|^users:|[|>][+-]?[ \t]*\n|value|VALUE|Value", re.MULTILINE)
+"""What a text has in which any of these finds something; hardly a log has it."""
 LINE: Sequence[Rule] = (
     _rule("PEM block", r"LS0tLS1CRUdJTi[A-Za-z0-9+/=]*", flags=_EXACT),  # base64 of -----BEGIN: kubeconfig, Secret
     _rule("password in a URL", r"(?P<kept>://)[^\s/@\"'<>]+(?=@)"),
@@ -130,7 +132,7 @@ class Redaction:
         """The text without secrets."""
         if _SECRET_KIND.search(told):
             told = "\n---".join(self._manifest(part) for part in told.split("\n---"))
-        for rule in WHOLE:
+        for rule in WHOLE if _OVER_LINES.search(told) else ():
             told = rule.apply(told, self.count)
         return "\n".join(self._line(line) if self._suspect(line) else line for line in told.split("\n"))
 
