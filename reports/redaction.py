@@ -57,17 +57,18 @@ def _rule(name: str, pattern: str, mark: str = MARK, flags: re.RegexFlag = re.IG
 _EXACT = re.RegexFlag(0)
 _SOME = r"(?:pass(?:word|wd|phrase)|storepass|keypass|secret|token|api-?key)"
 _BLOCK = r"[|>][+-]?[ \t]*(?:\n[ \t]+\S[^\n]*)+"
-WHOLE: Sequence[Rule] = (
-    _rule("PEM block", r"-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|\Z)", flags=re.DOTALL),
-    _rule("PEM block", r"\A(?:[A-Za-z0-9+/=]+\s+)*-----END [A-Z0-9 ]+-----", flags=_EXACT),  # its head was cut
-    _rule("kubeconfig users", r"(?P<kept>^users:)[^\n]*\n(?:[ \t-][^\n]*(?:\n|\Z))+", f" {MARK}\n", re.MULTILINE),
-    _rule("named value", rf"(?P<kept>(?:{KEYS}|{TOKEN})\s*:[ \t]*){_BLOCK}"),
-    _rule("named value", rf"(?P<kept>(?:name|key)\s*[=:]\s*[\"'][^\"'<>\n]{{0,80}}(?:{KEYS})[\"']\s*,?\s*\"?value\"?\s*"
-                         r"[=:]\s*[\"'])[^\"'\n]*"),
+WHOLE: Sequence[tuple[str, Rule]] = (
+    ("-----BEGIN", _rule("PEM block", r"-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|\Z)",
+                         flags=re.DOTALL)),
+    ("-----END", _rule("PEM block", r"\A(?:[A-Za-z0-9+/=]+\s+)*-----END [A-Z0-9 ]+-----", flags=_EXACT)),  # cut off
+    ("users:", _rule("kubeconfig users", r"(?P<kept>^users:)[^\n]*\n(?:[ \t-][^\n]*(?:\n|\Z))+", f" {MARK}\n",
+                     re.MULTILINE)),
+    (": |", _rule("named value", rf"(?P<kept>(?:{KEYS}|{TOKEN})\s*:[ \t]*){_BLOCK}")),
+    (": >", _rule("named value", rf"(?P<kept>(?:{KEYS}|{TOKEN})\s*:[ \t]*){_BLOCK}")),
+    ("value", _rule("named value", rf"(?P<kept>(?:name|key)\s*[=:]\s*[\"'][^\"'<>\n]{{0,80}}(?:{KEYS})[\"']\s*,?\s*"
+                                   r"\"?value\"?\s*[=:]\s*[\"'])[^\"'\n]*")),
 )  # fmt: skip
-"""What goes over several lines."""
-_OVER_LINES = re.compile(r"-----|^users:|[|>][+-]?[ \t]*\n|value|VALUE|Value", re.MULTILINE)
-"""What a text has in which any of these finds something; hardly a log has it."""
+"""What goes over several lines: (without which nothing of it is there, rule)."""
 LINE: Sequence[Rule] = (
     _rule("PEM block", r"LS0tLS1CRUdJTi[A-Za-z0-9+/=]*", flags=_EXACT),  # base64 of -----BEGIN: kubeconfig, Secret
     _rule("password in a URL", r"(?P<kept>://)[^\s/@\"'<>]+(?=@)"),
@@ -132,8 +133,8 @@ class Redaction:
         """The text without secrets."""
         if _SECRET_KIND.search(told):
             told = "\n---".join(self._manifest(part) for part in told.split("\n---"))
-        for rule in WHOLE if _OVER_LINES.search(told) else ():
-            told = rule.apply(told, self.count)
+        for sign, rule in WHOLE:
+            told = rule.apply(told, self.count) if sign in told else told
         return "\n".join(self._line(line) if self._suspect(line) else line for line in told.split("\n"))
 
     def _line(self, told: str) -> str:
