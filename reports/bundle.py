@@ -18,13 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from clusters.errors import BundleError
+from scenarios.index import DERIVED, INDEX, changes
+
+__all__ = ["DERIVED", "FileEntry", "Json", "Lines", "Operation", "Reader", "Trouble", "mapping", "number", "objects"]
+__all__ += ["reader", "strings", "text"]
 
 SCHEMA = 1
 LARGEST = 512 * 1024 * 1024
 """Bytes; a file above this is named and not read. The largest history of a nightly run is a tenth of it."""
 
 NS = 1e9
-DERIVED = frozenset({"report.html", "junit.xml", "ctrf.json"})
 
 Json = dict[str, Any]
 
@@ -128,12 +131,31 @@ class Reader:
 
     root: Path
     troubles: list[Trouble] = field(default_factory=list)
+    changed: set[str] = field(default_factory=set)
+    """Paths of files that are not as the index of the bundle says, once they were compared."""
 
     def complain(self, path: Path, what: str) -> None:
         """Remember, once, that ``path`` is not as it should be."""
         trouble = Trouble(self.name(path), what)
         if trouble not in self.troubles:
             self.troubles.append(trouble)
+
+    def compare(self) -> None:
+        """Remember every file that is not as the index says, and an index that cannot be read."""
+        try:
+            found = changes(self.root)
+        except BundleError as error:
+            self.changed.add(INDEX)
+            self.complain(self.root / INDEX, f"altered: {str(error).removeprefix(f'{INDEX}: ')}")
+            return
+        for one in found:
+            self.changed.add(one.path)
+            self.complain(self.root / one.path, one.what)
+
+    def altered(self, folder: Path) -> bool:
+        """Whether anything below a folder is not as the index says, or nobody can say."""
+        start = f"{self.name(folder)}/"
+        return INDEX in self.changed or any(path.startswith(start) for path in self.changed)
 
     def name(self, path: Path) -> str:
         """Return the path inside the run folder, with forward slashes."""

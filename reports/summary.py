@@ -31,11 +31,11 @@ LARGEST = 1_000_000
 """Bytes of the markdown: a job summary above 1 MiB is refused as a whole."""
 
 
-def render(run_folder: Path, console: Console, *, drawn: int = MOST_DRAWN) -> None:
+def render(run_folder: Path, console: Console, source: Path | None = None, *, drawn: int = MOST_DRAWN) -> None:
     """Print a run: table, one paragraph for each scenario that is not valid, paths. Reads well at 80 columns.
 
     The counterexamples of the first ``drawn`` broken promises that have one stand below their paragraphs.
-    BundleError only if there is no such folder.
+    `source` is the archive of which the folder is a passing copy. BundleError only if there is no such folder.
     """
     run = read_run(run_folder)
     console.print(Text(f"{headline(run)} {lede(run)}", style="bold"))
@@ -61,11 +61,13 @@ def render(run_folder: Path, console: Console, *, drawn: int = MOST_DRAWN) -> No
         )
     if run.verdict != "valid":
         console.print(Text("ringproof explain CODE says what a code means and what to do."))
-    _paths(run, run_folder, console)
+    _paths(run_folder, console, source)
 
 
-def _paths(run: Run, run_folder: Path, console: Console) -> None:
+def _paths(run_folder: Path, console: Console, source: Path | None) -> None:
     told = [("report", run_folder / "report.html"), ("junit", run_folder / "junit.xml"), ("bundle", run_folder)]
+    if source is not None:
+        told, run_folder = [("bundle", source)], source
     for name, path in told:
         if path.exists():
             console.print(_encodable(Text(f"{name:<7} {path}"), console), soft_wrap=True)

@@ -57,7 +57,11 @@ class Scenario:
     @property
     def verdict(self) -> str:
         """The word to show; see the module."""
-        return merge([self._own(), "unknown"]) if self.document and self._contradictions() else self._own()
+        return merge([self._own(), "unknown"]) if self.document and self._doubted() else self._own()
+
+    def _doubted(self) -> bool:
+        unread = not self.facts or bool(self._judged() and not self.declared)
+        return unread or bool(self._contradictions()) or self.reader.altered(self.folder)
 
     def _own(self) -> str:
         if not self.document:
@@ -208,6 +212,7 @@ def worst_check(checks: list[Json]) -> Json | None:
 def read_run(folder: Path) -> Run:
     """Read a run folder, killed runs included. BundleError only if there is no such folder."""
     found = reader(folder)
+    found.compare()
     root = found.root
     document = found.document(root / "verdict.json", required=False)
     if not document and not (root / "verdict.json").exists():

@@ -35,6 +35,8 @@ app = typer.Typer(
 )
 reports = typer.Typer(help="The report of a run.", no_args_is_help=True)
 app.add_typer(reports, name="report")
+bundles = typer.Typer(help="A run as one file for others.", no_args_is_help=True)
+app.add_typer(bundles, name="bundle")
 
 
 class Looked(StrEnum):
@@ -54,7 +56,9 @@ class Sequenced(StrEnum):
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable, with the same names.")]
 On = Annotated[str | None, typer.Option("--on", metavar="NAME", help="The lab that is up (ringproof list).")]
-Bundle = Annotated[Path | None, typer.Argument(metavar="BUNDLE", help="A run's folder; the newest run without it.")]
+Bundle = Annotated[
+    Path | None, typer.Argument(metavar="BUNDLE", help="A run's folder or .tar.gz; the newest run without it.")
+]
 
 
 def console() -> Console:
@@ -271,6 +275,18 @@ def path(bundle: Bundle = None) -> None:
     from ringproof.judging import newest, written
 
     console().print(str(written(bundle or newest())), soft_wrap=True)
+
+
+@bundles.command(name="pack")
+def pack(
+    bundle: Annotated[Path | None, typer.Argument(metavar="RUN", help="A run's folder; the newest without it.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="RUN.tar.gz beside it.")] = None,
+) -> None:
+    """Pack a run without secrets, with an index; judge and report read the file as they read the folder."""
+    from ringproof.judging import newest
+    from ringproof.judging import pack as packing
+
+    packing(bundle or newest(), output, console())
 
 
 def _up(entry: object, out: Console) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-import tarfile
 import webbrowser
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -18,14 +17,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from clusters.errors import UsageError
-from reports import summary
+from clusters.errors import BundleError, EnvironmentUnfit, UsageError
+from reports import packing, summary
 from reports.outputs import write_outputs
 from reports.page import write_page
+from reports.safe import replace_file, safe
 from reports.summary import STYLES
 from scenarios.checks.diagram import diagram
 from scenarios.codes import of_check, of_finding
+from scenarios.index import renew_verdicts
 from scenarios.judge import judge_any, judge_run, judge_safely, scenario_folders
+from scenarios.packed import opened, packed
 from scenarios.runs import RUNS, SYSTEM_BROKEN, UNDECIDED, exit_code
 from scenarios.verdict import CheckResult, RunVerdict, ScenarioVerdict, Verdict, canonical
 
@@ -35,7 +37,6 @@ one core judges 47 MB/s of the bench's history, so that half of 50 MB saves abou
 MOST_FINDINGS = 5
 """Sentences of one check in a terminal; --json has all that are kept."""
 MOST_NAMES = 10
-_ARCHIVES = (".tar.gz", ".tgz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def judge(path: Path, console: Console, asked: Asked | None = None, *, as_json: 
     UsageError when a bundle is asked about with a model, or a file without one.
     """
     asked = asked or Asked()
-    bundle = path.is_dir() or (path.is_file() and (path.name.endswith(_ARCHIVES) or tarfile.is_tarfile(path)))
+    bundle = path.is_dir() or packed(path)
     if bundle and asked != Asked():
         raise UsageError(f"{path} is a bundle, its checks are in it: judge it without --model and what goes with it")
     if path.is_file() and not bundle and asked.model is None:
@@ -100,23 +101,28 @@ def judge_file(path: Path, console: Console, asked: Asked, *, as_json: bool) -> 
 def judge_bundle(bundle: Path, console: Console, *, as_json: bool) -> int:
     """Judge, write reports beside a run's verdict, print the table or the verdict itself, return the exit code.
 
-    For each broken check the first counterexample is drawn below.
+    For each broken check the first counterexample is drawn below. Nothing is written beside a packed bundle.
     """
-    verdict = judge_folders(bundle) if _is_run(bundle) else judge_any(bundle)
-    is_run = isinstance(verdict, RunVerdict)
-    if is_run and bundle.is_dir():
-        write_outputs(bundle)
-    if as_json:
-        sys.stdout.buffer.write(canonical(verdict.as_json()))
-        sys.stdout.flush()
-    else:
-        if is_run and bundle.is_dir():
-            summary.render(bundle, console, drawn=0)  # all of them are drawn below
+    with opened(bundle) as folder:
+        verdict = judge_folders(folder) if _is_run(folder) else judge_any(folder)
+        renew_verdicts(folder)
+        if isinstance(verdict, RunVerdict) and folder == bundle:
+            write_outputs(bundle)
+        if as_json:
+            sys.stdout.buffer.write(canonical(verdict.as_json()))
+            sys.stdout.flush()
         else:
-            render(verdict, console)
-        for scenario in verdict.scenarios.values() if isinstance(verdict, RunVerdict) else [verdict]:
-            _draw(scenario.checks, console, scenario)
+            _show(verdict, folder, bundle, console)
     return exit_code(verdict if isinstance(verdict, RunVerdict) else alone(verdict))
+
+
+def _show(verdict: ScenarioVerdict | RunVerdict, folder: Path, bundle: Path, console: Console) -> None:
+    if isinstance(verdict, RunVerdict):
+        summary.render(folder, console, None if folder == bundle else bundle, drawn=0)  # all are drawn below
+    else:
+        render(verdict, console)
+    for scenario in verdict.scenarios.values() if isinstance(verdict, RunVerdict) else [verdict]:
+        _draw(scenario.checks, console, scenario)
 
 
 def judge_folders(run: Path, pool_bytes: int = POOL_BYTES) -> RunVerdict:
@@ -200,8 +206,34 @@ def newest(runs: Path = RUNS) -> Path:
 
 
 def written(bundle: Path) -> Path:
-    """The report of a run, written anew; its absolute path."""
-    return write_page(bundle).resolve()
+    """The report of a run, written anew; its absolute path. That of a packed run stands beside the archive."""
+    page = bundle / "report.html"
+    try:
+        with opened(bundle) as folder:
+            if (folder / "scenario.json").is_file():
+                raise BundleError(f"{bundle}: one scenario, no run folder: name the run that holds it")
+            if folder == bundle:
+                return write_page(bundle).resolve()
+            page = bundle.with_name(f"{bundle.name.removesuffix('.gz').removesuffix('.tar')}.report.html")
+            replace_file(page, write_page(folder).read_bytes())
+            return page.resolve()
+    except OSError as error:
+        where = f"{page} cannot be made ({error.strerror})"
+        raise EnvironmentUnfit(f"{where}; copy the bundle where you may write") from error
+
+
+def pack(run: Path, archive: Path | None, console: Console) -> None:
+    """Pack a run and say what became of it: where, how large, what was hidden, cut and left out."""
+    done = packing.pack(run, archive)
+    size = done.archive.stat().st_size / packing.MIB
+    lines = [f"{done.archive}: {done.files} files, {size:.1f} MiB"]
+    if done.redacted:
+        lines.append("hidden: " + ", ".join(f"{count} x {rule}" for rule, count in sorted(done.redacted.items())))
+    lines += [f"cut in the middle: {name}" for name in done.cut]
+    lines += [f"left out ({item['why']}): {item['path']}" for item in done.left_out]
+    lines.append(f"again   ringproof judge {done.archive}")
+    for line in lines:
+        _say(console, safe(line))
 
 
 def show(bundle: Path) -> Path:

@@ -28,6 +28,7 @@ from ringproof.stream import SCHEMA
 from ringproof.under_way import Usual, unknown
 from scenarios import codes
 from scenarios.campaign import Campaign
+from scenarios.index import write_index
 from scenarios.judge import judge_run
 from scenarios.profiles import Item, Selection
 from scenarios.registered import registered
@@ -98,6 +99,7 @@ def run(order: Order, console: Console) -> int:
     remove_scratch(folder)
     # whoever keeps a ring has had the report before it was held
     verdict = judge_run(folder) if order.keep is not None and code == 0 else report(folder, console)
+    write_index(folder)
     code = worst(code, exit_code(verdict))
     screen.tell("verdict", {**json.loads(canonical(verdict.as_json())), "exit_code": code})
     return code

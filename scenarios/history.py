@@ -227,7 +227,7 @@ def read_history(folder: Path, boot: Boot | None = None) -> list[Operation]:
 def _parsed(line: str, label: str, number: int) -> dict[str, Any]:
     try:
         record = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{label}:{number}: not a JSON record ({error})") from error
     if not isinstance(record, dict):
         raise BundleError(f"{label}:{number}: not a JSON object")
@@ -250,7 +250,7 @@ def untorn(line: bytes) -> dict[str, Any] | None:
     """The record of a last line that only lacks its newline; None when the line is torn."""
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None
 

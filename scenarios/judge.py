@@ -6,17 +6,17 @@ It reads facts, history, observations, events and checks, and writes verdict.jso
 from __future__ import annotations
 
 import os
-import tarfile
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from clusters.errors import BundleError, RingproofError
+from clusters.errors import BundleError
 from scenarios.checks import CheckData, run_check
 from scenarios.gates import gates
 from scenarios.history import SECOND
+from scenarios.index import changed_scenario, replace_whole
+from scenarios.packed import opened
 from scenarios.record import FAULT_STATES, Record, Window, load_json
 from scenarios.starvation import excused
 from scenarios.verdict import CheckResult, Reasoned, RunVerdict, ScenarioVerdict, Verdict, canonical, merge
@@ -56,7 +56,8 @@ def judge_any(path: Path) -> ScenarioVerdict | RunVerdict:
     BundleError when `path` is none of these.
     """
     if path.is_file():
-        return _judge_archive(path)
+        with opened(path) as folder:
+            return judge_any(folder)
     if (path / "scenario.json").is_file():
         return judge_scenario(path)
     if (path / "scenarios").is_dir():
@@ -77,6 +78,21 @@ def evidence(record: Record) -> Reasoned:
     return Reasoned(Verdict.VALID, "; ".join(f"{window.id}: {window.evidence}" for window in windows))
 
 
+def _proof(folder: Path, found: Reasoned) -> Reasoned:
+    """The evidence, which proves nothing as long as files are not those that were recorded."""
+    try:
+        changed = changed_scenario(folder)
+    except BundleError as error:
+        told = str(error)
+    else:
+        if not changed:
+            return found
+        more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
+        name = "/".join(changed[0].path.split("/")[2:])
+        told = f"files are not as recorded: {name}: {changed[0].what}{more}"
+    return Reasoned(merge([found.verdict, Verdict.UNKNOWN]), told)
+
+
 def cleanup(record: Record) -> Reasoned:
     """What the last `cleanup` event says: ok is valid, not ok is invalid; unknown when there is none."""
     events = [event for event in record.events if event.get("event") == "cleanup"]
@@ -91,7 +107,7 @@ def _judged(folder: Path, record: Record) -> ScenarioVerdict:
     facts = {name: record.facts.get(name) for name in _REPEATED_FACTS}
     try:
         windows = tuple(window.as_json() for window in record.windows.values())
-        proof, tidy, seconds = evidence(record), cleanup(record), _seconds(record)
+        proof, tidy, seconds = _proof(folder, evidence(record)), cleanup(record), _seconds(record)
     except BundleError as error:
         unreadable = Reasoned(Verdict.UNKNOWN, str(error))
         windows, proof, tidy, seconds = (), unreadable, unreadable, None
@@ -187,40 +203,4 @@ def judge_safely(folder: Path) -> ScenarioVerdict:
 
 
 def _write(path: Path, data: Mapping[str, Any]) -> None:
-    """Write canonical bytes under a temporary name and rename: a reader sees the old or the new verdict, whole."""
-    content = canonical(data)
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as scratch:
-            scratch.write(content)
-            scratch.flush()
-            os.fsync(scratch.fileno())
-        Path(scratch.name).chmod(0o644)
-        Path(scratch.name).replace(path)
-    except OSError as error:
-        where = f"{path}: the verdict cannot be written ({error.strerror})"
-        raise RingproofError(f"{where}; copy the bundle to a writable place") from error
-
-
-def _unpack(archive: tarfile.TarFile, root: Path, source: Path) -> None:
-    """Folders and regular files below `root`, and nothing else: BundleError for links, devices and ways out.
-
-    Python before 3.11.4, Debian 12's among them, has no `filter="data"`.
-    """
-    for member in archive:
-        place = PurePosixPath(member.name)
-        if place.is_absolute() or ".." in place.parts or not (member.isreg() or member.isdir()):
-            raise BundleError(f"{source}: {member.name!r} is no plain file inside the bundle; it was not unpacked")
-        archive.extract(member, root, set_attrs=False)
-
-
-def _judge_archive(path: Path) -> ScenarioVerdict | RunVerdict:
-    with tempfile.TemporaryDirectory(prefix="ringproof-judge-") as scratch:
-        root = Path(scratch)
-        try:
-            with tarfile.open(path) as archive:
-                _unpack(archive, root, path)
-        except (tarfile.TarError, OSError, EOFError) as error:
-            raise BundleError(f"{path}: not a readable .tar.gz ({error})") from error
-        inner = [item for item in root.iterdir() if item.is_dir()]
-        known = (root / "scenario.json").is_file() or (root / "scenarios").is_dir()
-        return judge_any(root if known or len(inner) != 1 else inner[0])
+    replace_whole(path, canonical(data), "the verdict")

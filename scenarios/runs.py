@@ -23,6 +23,7 @@ from clusters.alive import Identity
 from clusters.errors import BundleError, EnvironmentUnfit
 from clusters.providers import LAB
 from clusters.shell import CommandFailed, run
+from scenarios.index import INDEX
 from scenarios.verdict import RunVerdict, Verdict
 
 RUNS = Path("runs")
@@ -57,6 +58,7 @@ class RunBook:
         """Begin a run, or join it when another process of it began it already; ``owner`` is whose end ends the run."""
         book = cls(folder)
         make_folder(folder)
+        (folder / INDEX).unlink(missing_ok=True)  # of a run that goes on; the end writes it anew
         started = {
             "schema": 1,
             "run_id": folder.name,
@@ -123,6 +125,15 @@ def unfinished(runs: Path = RUNS) -> Iterator[Path]:
             continue  # not written by this project, or by a version that cannot be asked
         if facts.get("ended") is None and not owner.alive:
             yield path.parent
+
+
+def going_on(folder: Path) -> bool:
+    """Whether the process of a run is alive and has not ended the run."""
+    try:
+        facts = RunBook(folder).facts()
+        return facts.get("ended") is None and Identity(**facts["process"]).alive
+    except (BundleError, LookupError, TypeError):
+        return False  # whose process it was is not known, so nobody is asked
 
 
 def close_unfinished(folder: Path) -> None:

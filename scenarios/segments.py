@@ -152,7 +152,7 @@ class _Segment:
                 if len(lines) == count:
                     return lines
             return [_DECODER.decode(line) for line in block.split(b"\n")[:-1]]
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self._malformed(str(error)) from error
 
     def _fold_torn(self, number: int) -> None:
@@ -275,7 +275,7 @@ def _complaint(line: bytes) -> str | None:
         record = json.loads(line.decode())
     except UnicodeDecodeError:
         return "not UTF-8 text"
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return f"not a JSON record ({error})"
     if not isinstance(record, dict):
         return "not a JSON object"
@@ -289,7 +289,7 @@ def _complaint(line: bytes) -> str | None:
             return f"field '{name}' is missing"
     try:
         _DECODER.decode(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return f"not a record of a history ({error})"
     return None
 

@@ -11,6 +11,7 @@ from clusters.errors import EnvironmentUnfit, PlanRefused, UsageError
 from clusters.lab.wire import LabGone
 from ringproof import running
 from ringproof.running import Order, run
+from scenarios.index import changes
 from scenarios.profiles import Selection
 from scenarios.runs import RunBook, close_unfinished, unfinished
 from tests.campaigns import MadeUpStanding, made_up  # noqa: F401  a fixture
@@ -50,6 +51,10 @@ def test_a_valid_run_leaves_everything_and_ends_with_0(conducted, out):
     assert facts["ended"] >= facts["started"]
     assert {"report.html", "junit.xml", "events.jsonl"} <= {path.name for path in folder.iterdir()}
     assert json.loads((folder / "topologies/stub-domains/plan.json").read_text())["sound"] is True
+    assert {item["path"] for item in json.loads((folder / "index.json").read_text())["files"]} >= {
+        "run.json", "verdict.json", "events.jsonl", "topologies/stub-domains/plan.json"
+    }  # fmt: skip
+    assert changes(folder) == []
     text = out.export_text()
     assert "seed 7" in text
     assert str(folder / "report.html") in text
@@ -203,6 +208,13 @@ def test_a_live_run_is_not_unfinished(tmp_path):
     RunBook.open(tmp_path / "runs" / "live", {"seed": 1})
 
     assert list(unfinished(tmp_path / "runs")) == []
+
+
+def test_a_run_that_goes_on_has_no_index(tmp_path):
+    (tmp_path / "index.json").write_text("of the session before")
+    RunBook.open(tmp_path, {})
+
+    assert not (tmp_path / "index.json").exists()
 
 
 def test_run_json_is_begun_once_by_whoever_is_first(tmp_path):

@@ -19,7 +19,8 @@ ERRORS: dict[str, Sequence[Pattern]] = {
         ("error:no bundle", r"no scenario folder|no run folder"),
         ("error:another boot", r"recorded in another boot"),
         ("error:schema", r"schema .* is not known here"),
-        ("error:unreadable file", r"cannot be read|not UTF-8|not a readable \.tar\.gz|is no plain file inside"),
+        ("error:unreadable file", r"cannot be read|not UTF-8|not a readable \.tar\.gz|is no plain file inside"
+                                  r"|when unpacked, no bundle"),
         ("error:impossible history", r"is invoked twice|overlaps itself|does one thing at a time|without a return time"
                                      r"|completion without|second completion|returned before|are open at once"),
         ("error:facts missing", r"token cannot be reckoned|replicas of a key cannot be|no host or datacenter"),
@@ -32,6 +33,7 @@ ERRORS: dict[str, Sequence[Pattern]] = {
         ("error:nothing selected", r"nothing was selected|^say which: "),
         ("error:range too small for the lab", r"the lab (needs|holds) "),
         ("error:how to judge", r"is one history: say of what|is a bundle, its checks are in it|^--initial"),
+        ("error:not to be packed", r"is still going on|copy its folder as it is"),
         ("error:no run", r"^there is no run in|was conducted in this run already"),
         ("error:setting", r"RINGPROOF_|is no duration|^--(repeats|keep)"),
         ("error:malformed YAML", r"malformed YAML|is given twice|the file is empty|expected a YAML file"),
@@ -58,7 +60,7 @@ ERRORS: dict[str, Sequence[Pattern]] = {
         ("error:no fitting Java", r"RINGPROOF_JAVA|does not run on Java"),
         ("error:slow driver", r"libev"),
         ("error:ability missing", r"which cluster .* cannot do"),
-        ("error:folder not writable", r"cannot be made|runs are kept below it"),
+        ("error:folder not writable", r"cannot be made|runs are kept below it|where you may write"),
     ),
     "ProvisionFailed": (
         ("error:lab not started", r"^the lab .* cannot be started|the lab did not start|ended by itself"
@@ -98,6 +100,9 @@ DOUBTS: Sequence[Pattern] = (
 """Why a check or the system's verdict is not decided."""
 
 FAULTS: Sequence[Pattern] = (
+    ("bundle:altered", r"files are not as recorded"),
+    ("error:schema", r"schema .* is not known here"),
+    ("error:malformed record", r"not JSON|not a JSON object"),
     ("fault:did not bite", r"did not bite"),
     ("fault:ended in error", r"ended in error"),
     ("fault:never injected", r"declared but never injected"),

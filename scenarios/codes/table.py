@@ -169,6 +169,7 @@ _ERRORS: Mapping[str, tuple[str, ...]] = {
     "RP-USE-012": ("error:setting",),
     "RP-USE-013": ("error:how to judge",),
     "RP-USE-014": ("error:no run",),
+    "RP-USE-015": ("error:not to be packed",),
     "RP-USE-099": ("error:UsageError",),
     "RP-BUN-001": ("error:no bundle",),
     "RP-BUN-002": ("error:unreadable file",),
