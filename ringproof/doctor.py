@@ -24,6 +24,7 @@ from scenarios.runs import RUNS, unfinished
 
 MARKS = {"ok": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "bold red"), "skipped": ("skip", "dim")}
 UNFIT = EnvironmentUnfit.exit_code
+DEMO = "ringproof demo: a recorded run, judged here without a lab"
 
 
 def asked(profile: str, topologies: Sequence[str] = (), *, provider: str = "lab", online: bool = False) -> Asked:
@@ -89,7 +90,8 @@ def _conclusion(asked: Asked, found: Sequence[Finding]) -> Text:
     what = "lab" if asked.provider == "lab" else f"cluster of {asked.provider}"
     bad = sum(finding.state == "fail" for finding in found)
     if bad:
-        return Text(f"no {what} can run here: {bad} check{'s' if bad > 1 else ''} failed", "bold red")
+        failed = f"no {what} can run here: {bad} check{'s' if bad > 1 else ''} failed"
+        return Text.assemble((failed, "bold red"), f"\n{DEMO}")
     most = largest(asked.topologies)
     warned = sum(finding.state == "warn" for finding in found)
     notes = f"; {warned} warning{'s' if warned > 1 else ''}" if warned else ""

@@ -29,7 +29,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from clusters.cache import cache_lock, cache_root
-from clusters.errors import ArtifactMissing, EnvironmentUnfit, UsageError
+from clusters.errors import ArtifactMissing, UsageError
 
 Progress = Callable[[int, int, str], None]
 """Called with bytes done, bytes in all, and the name of the file that moved; from several threads, one at a time."""
