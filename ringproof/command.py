@@ -310,7 +310,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(args=None if arguments is None else list(arguments), prog_name="ringproof", standalone_mode=False)
     except RingproofError as error:
-        return _refused(str(error), error.exit_code, codes.of_error(error))
+        code = _refused(str(error), error.exit_code, codes.of_error(error))
+        for note in getattr(error, "__notes__", ()):
+            print(note, file=sys.stderr)
+        return code
     except TyperException as error:
         return _refused(f"{error.format_message()} (ringproof --help)", USAGE, codes.BY_FAILURE["error:command line"])
     except (KeyboardInterrupt, typer.Abort):

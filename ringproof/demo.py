@@ -48,7 +48,7 @@ def demo(console: Console, folder: Path = FOLDER, recorded: Path = RECORDED) -> 
     _compare(verdict, facts["verdicts"])
     where = f"judged from its files and drawn in {took:.1f} s, without lab or cluster"
     _say(console, f"\nThis is run {facts['run']}, recorded from a real ring; {where}.")
-    _say(console, f"Both verdicts are as recorded. Judge it yourself: ringproof judge {run}")
+    _say(console, f"Its verdicts are as recorded. What its recording leaves out: {run / 'recorded.json'}")
     if someone_looks(console):
         show(run)
     _say(console, f"report: {page.resolve()}")

@@ -24,7 +24,7 @@ from scenarios.runs import RUNS, unfinished
 
 MARKS = {"ok": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "bold red"), "skipped": ("skip", "dim")}
 UNFIT = EnvironmentUnfit.exit_code
-DEMO = "ringproof demo: a recorded run, judged here without a lab"
+DEMO = "ringproof demo: a recorded run of a real ring, judged here without a lab"
 
 
 def asked(profile: str, topologies: Sequence[str] = (), *, provider: str = "lab", online: bool = False) -> Asked:
