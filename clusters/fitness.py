@@ -16,6 +16,8 @@ from clusters.topology import Topology
 
 PROVIDERS = ("lab",)
 """The providers that make clusters in this version."""
+DEMO = "ringproof demo: a recorded run of a real ring, judged here without a lab"
+"""What a machine that cannot carry a lab is pointed to."""
 
 
 def provider(asked: Asked) -> Iterator[Finding]:
@@ -72,4 +74,6 @@ def refuse(found: list[Finding]) -> None:
     failed = [finding for finding in found if finding.state == "fail"]
     if failed:
         more = f" (and {len(failed) - 1} more: ringproof doctor)" if len(failed) > 1 else ""
-        raise EnvironmentUnfit(f"this machine cannot carry a lab: {failed[0]}{more}")
+        error = EnvironmentUnfit(f"this machine cannot carry a lab: {failed[0]}{more}")
+        error.add_note(DEMO)
+        raise error

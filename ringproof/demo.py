@@ -65,7 +65,8 @@ def unpack(folder: Path, recorded: Path = RECORDED) -> Path:
                 shutil.rmtree(run)
             archive.extractall(folder, filter="data")
     except (OSError, EOFError, tarfile.TarError, IndexError) as error:
-        raise EnvironmentUnfit(f"{recorded} cannot be unpacked into {folder}: {error}; install ringproof again") from error
+        where = f"{recorded} cannot be unpacked into {folder}: {error}"
+        raise EnvironmentUnfit(f"{where}; install ringproof again, or start where you may write") from error
     return run
 
 
@@ -77,8 +78,8 @@ def told(run: Path) -> dict[str, Any]:
 
 def someone_looks(console: Console) -> bool:
     """Whether a browser would be seen: a terminal, and a display where the system has one to name."""
-    display = sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    return display and console.file.isatty()
+    named = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return console.file.isatty() and (bool(named) or sys.platform in ("darwin", "win32"))
 
 
 def _compare(verdict: RunVerdict, recorded: dict[str, str]) -> None:

@@ -17,14 +17,13 @@ from clusters.catalog import named
 from clusters.errors import EnvironmentUnfit
 from clusters.fit.finding import Asked, Check, Finding
 from clusters.fit.sizes import largest
-from clusters.fitness import examine
+from clusters.fitness import DEMO, examine
 from scenarios.codes import of_doctor
 from scenarios.profiles import NO_RING, Selection
 from scenarios.runs import RUNS, unfinished
 
 MARKS = {"ok": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "bold red"), "skipped": ("skip", "dim")}
 UNFIT = EnvironmentUnfit.exit_code
-DEMO = "ringproof demo: a recorded run of a real ring, judged here without a lab"
 
 
 def asked(profile: str, topologies: Sequence[str] = (), *, provider: str = "lab", online: bool = False) -> Asked:

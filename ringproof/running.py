@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from clusters.catalog import named
-from clusters.errors import EnvironmentUnfit, RingproofError, UsageError
+from clusters.errors import RingproofError, UsageError
 from clusters.fitness import require
 from clusters.plan import plan
 from clusters.ring.attach import HeldRing
@@ -36,8 +36,6 @@ from scenarios.runs import RUNS, SYSTEM_BROKEN, RunBook, exit_code, new_run_id, 
 from scenarios.verdict import RunVerdict, canonical
 
 INTERRUPTED = 2
-DEMO = "ringproof demo: a recorded run of a real ring, judged here without a lab"
-"""What a machine that cannot carry a lab is pointed to."""
 Keep = Callable[[StandingRing, str, Console], None]
 
 
@@ -83,7 +81,7 @@ def run(order: Order, console: Console) -> int:
         said = f"run {left.name} did not end; its bundle is readable: ringproof judge {left}"
         console.print(Text(f"{said} [{codes.of_run('unfinished')}]"), soft_wrap=True)
     if order.held is None:
-        _check(order.check or partial(require, *places))
+        (order.check or partial(require, *places))()
     seed = new_seed() if order.seed is None else order.seed
     folder = order.runs / new_run_id()
     book = RunBook.open(folder, _facts(order, items, seed))
@@ -104,14 +102,6 @@ def run(order: Order, console: Console) -> int:
     code = worst(code, exit_code(verdict))
     screen.tell("verdict", {**json.loads(canonical(verdict.as_json())), "exit_code": code})
     return code
-
-
-def _check(fit: Callable[[], None]) -> None:
-    try:
-        fit()
-    except EnvironmentUnfit as error:
-        error.add_note(DEMO)
-        raise
 
 
 def worst(ended: int, judged: int) -> int:

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from clusters import fitness
 from clusters.errors import EnvironmentUnfit
+from clusters.fit.finding import Check
 from ringproof import demo as module
-from ringproof import running
 from ringproof.command import main
 from ringproof.demo import RECORDED, demo, someone_looks, unpack
 
@@ -79,7 +80,7 @@ def test_a_second_demo_starts_from_the_recording_again(out):
 
 def test_a_verdict_that_is_not_the_recorded_one_is_no_success(out, monkeypatch):
     monkeypatch.setattr(module, "told", lambda run: {"run": RUN, "verdicts": {"reschedule-stub-domains": "invalid"}})
-    with pytest.raises(EnvironmentUnfit, match="reschedule-stub-domains is valid, was invalid.*install ringproof again"):
+    with pytest.raises(EnvironmentUnfit, match=r"stub-domains is valid, was invalid.*install ringproof again"):
         demo(out)
 
 
@@ -87,7 +88,7 @@ def test_a_torn_recording_is_named(tmp_path):
     torn = tmp_path / "torn.tar.gz"
     shutil.copy(RECORDED, torn)
     torn.write_bytes(torn.read_bytes()[:50_000])
-    with pytest.raises(EnvironmentUnfit, match="cannot be unpacked.*install ringproof again"):
+    with pytest.raises(EnvironmentUnfit, match=r"cannot be unpacked.*install ringproof again"):
         unpack(tmp_path / "to", torn)
 
 
@@ -105,10 +106,13 @@ def test_a_browser_is_opened_for_a_person_only(out, monkeypatch):
     assert not someone_looks(Console(file=Terminal()))
 
 
-def test_a_refused_run_points_to_the_demo(monkeypatch, capsys):
-    def refuse(*_places):
-        raise EnvironmentUnfit("this machine cannot carry a lab: no namespaces")
+def test_a_refused_run_points_to_the_demo_and_so_does_the_doctor(monkeypatch, capsys):
+    def broken(_asked):
+        raise OSError("no namespaces")
 
-    monkeypatch.setattr(running, "require", refuse)
+    monkeypatch.setattr(fitness, "CHECKS", (Check("bent", broken, "disk"),))
+
     assert main(["run", "smoke"]) == 11
-    assert capsys.readouterr().err.endswith(f"\n{running.DEMO}\n")
+    assert capsys.readouterr().err.endswith(f"\n{fitness.DEMO}\n")
+    assert main(["doctor"]) == 11
+    assert capsys.readouterr().out.endswith(f"\n{fitness.DEMO}\n")
