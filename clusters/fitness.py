@@ -64,9 +64,15 @@ def examine(asked: Asked) -> list[Finding]:
 def require(*topologies: Topology) -> None:
     """Nothing when a lab of each topology can run here, of every named one with a ring when none is given.
 
-    Else EnvironmentUnfit: the sentence that doctor shows for the first failed check, with the fix.
+    Else EnvironmentUnfit: the sentence that doctor shows for the first failed check, with the fix, and
+    the pointer to the demo as a note.
     """
-    refuse(examine(Asked(topologies or tuple(one for one in catalog().values() if one.ring))))
+    found = examine(Asked(topologies or tuple(one for one in catalog().values() if one.ring)))
+    try:
+        refuse(found)
+    except EnvironmentUnfit as error:
+        error.add_note(DEMO)
+        raise
 
 
 def refuse(found: list[Finding]) -> None:
@@ -74,6 +80,4 @@ def refuse(found: list[Finding]) -> None:
     failed = [finding for finding in found if finding.state == "fail"]
     if failed:
         more = f" (and {len(failed) - 1} more: ringproof doctor)" if len(failed) > 1 else ""
-        error = EnvironmentUnfit(f"this machine cannot carry a lab: {failed[0]}{more}")
-        error.add_note(DEMO)
-        raise error
+        raise EnvironmentUnfit(f"this machine cannot carry a lab: {failed[0]}{more}")
