@@ -16,6 +16,8 @@ from clusters.topology import Topology
 
 PROVIDERS = ("lab",)
 """The providers that make clusters in this version."""
+DEMO = "ringproof demo: a recorded run of a real ring, judged here without a lab"
+"""What a machine that cannot carry a lab is pointed to."""
 
 
 def provider(asked: Asked) -> Iterator[Finding]:
@@ -62,9 +64,15 @@ def examine(asked: Asked) -> list[Finding]:
 def require(*topologies: Topology) -> None:
     """Nothing when a lab of each topology can run here, of every named one with a ring when none is given.
 
-    Else EnvironmentUnfit: the sentence that doctor shows for the first failed check, with the fix.
+    Else EnvironmentUnfit: the sentence that doctor shows for the first failed check, with the fix, and
+    the pointer to the demo as a note.
     """
-    refuse(examine(Asked(topologies or tuple(one for one in catalog().values() if one.ring))))
+    found = examine(Asked(topologies or tuple(one for one in catalog().values() if one.ring)))
+    try:
+        refuse(found)
+    except EnvironmentUnfit as error:
+        error.add_note(DEMO)
+        raise
 
 
 def refuse(found: list[Finding]) -> None:

@@ -27,6 +27,7 @@ from reports.limits import NARROW, clipped, figure, plain
 from reports.place import Place, place
 from reports.safe import address, safe
 from reports.section import NOT_DRAWABLE, Section, fault_rows, section
+from reports.sparkline import trend
 from reports.story import headline, lede, part_note, pods_hit
 from reports.verdicts import SHOWN_ORDER, Run, read_run
 
@@ -89,6 +90,7 @@ def render(run: Run, room: int = ROOM) -> str:
         policy=_policy(),
         style=_style(),
         script=_script(),
+        trend=trend(run),
         stories=_stories(sections),
         explained=explained(story.code for one in _with_nested(sections) for story in one.stories),
         most_promises=MOST_PROMISES,

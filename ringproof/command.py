@@ -80,9 +80,11 @@ def run(  # noqa: PLR0913, PLR0917  each parameter is an option of the command l
     keep: Annotated[bool, typer.Option("--keep", help="Hold the last ring after the run, until Ctrl-C.")] = False,
     on: On = None,
     as_json: Annotated[bool, typer.Option("--json", help="Events as JSON lines; words go to standard error.")] = False,
+    no_trend: Annotated[bool, typer.Option("--no-trend", help="Keep no history of this run.")] = False,
 ) -> None:
     """Run a profile, or single scenarios, and print the verdict; leaves a bundle in runs/."""
     from clusters import holding
+    from reports import trend
     from ringproof.live import Screen
     from ringproof.running import Order
     from ringproof.running import run as conduct
@@ -100,6 +102,7 @@ def run(  # noqa: PLR0913, PLR0917  each parameter is an option of the command l
             standing, source, holding.EXPIRES, lambda entry: _up(entry, out)
         )
     asked.stream = sys.stdout if as_json else None
+    asked.usual, asked.trend = trend.usual_seconds, not no_trend
     raise typer.Exit(conduct(asked, Screen(stderr=as_json)))
 
 
@@ -239,6 +242,14 @@ def judge(
 
 
 @app.command()
+def demo() -> None:
+    """Judge a recorded run of a real ring, one promise kept and one broken, and open its report; needs no lab."""
+    from ringproof import demo as demonstration
+
+    demonstration.demo(console())
+
+
+@app.command()
 def explain(
     code: Annotated[str | None, typer.Argument(help="Such as RP-DNS-002 or wrong-address; all without it.")] = None,
 ) -> None:
@@ -308,7 +319,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(args=None if arguments is None else list(arguments), prog_name="ringproof", standalone_mode=False)
     except RingproofError as error:
-        return _refused(str(error), error.exit_code, codes.of_error(error))
+        code = _refused(str(error), error.exit_code, codes.of_error(error))
+        for note in getattr(error, "__notes__", ()):
+            print(note, file=sys.stderr)
+        return code
     except TyperException as error:
         return _refused(f"{error.format_message()} (ringproof --help)", USAGE, codes.BY_FAILURE["error:command line"])
     except (KeyboardInterrupt, typer.Abort):

@@ -17,7 +17,7 @@ from clusters.catalog import named
 from clusters.errors import EnvironmentUnfit
 from clusters.fit.finding import Asked, Check, Finding
 from clusters.fit.sizes import largest
-from clusters.fitness import examine
+from clusters.fitness import DEMO, examine
 from scenarios.codes import of_doctor
 from scenarios.profiles import NO_RING, Selection
 from scenarios.runs import RUNS, unfinished
@@ -89,7 +89,8 @@ def _conclusion(asked: Asked, found: Sequence[Finding]) -> Text:
     what = "lab" if asked.provider == "lab" else f"cluster of {asked.provider}"
     bad = sum(finding.state == "fail" for finding in found)
     if bad:
-        return Text(f"no {what} can run here: {bad} check{'s' if bad > 1 else ''} failed", "bold red")
+        failed = f"no {what} can run here: {bad} check{'s' if bad > 1 else ''} failed"
+        return Text.assemble((failed, "bold red"), f"\n{DEMO}")
     most = largest(asked.topologies)
     warned = sum(finding.state == "warn" for finding in found)
     notes = f"; {warned} warning{'s' if warned > 1 else ''}" if warned else ""

@@ -23,6 +23,7 @@ from clusters.ring.attach import HeldRing
 from clusters.ring.standing import StandingRing
 from reports import summary
 from reports.outputs import write_outputs
+from reports.trend import record
 from ringproof.live import View, view
 from ringproof.stream import SCHEMA
 from ringproof.under_way import Usual, unknown
@@ -54,6 +55,8 @@ class Order:
     provider: str = LAB
     usual: Usual = unknown
     """What earlier runs took."""
+    trend: bool = False
+    """Whether what is found is added to the history of this machine (reports.trend)."""
     stream: TextIO | None = None
     """Where the events go for programs (docs/formats.md); the words for people then are lines."""
 
@@ -98,7 +101,7 @@ def run(order: Order, console: Console) -> int:
     book.end(exit_code=code, **({"interrupted": True} if code == INTERRUPTED else {}))
     remove_scratch(folder)
     # whoever keeps a ring has had the report before it was held
-    verdict = judge_run(folder) if order.keep is not None and code == 0 else report(folder, console)
+    verdict = judge_run(folder) if order.keep is not None and code == 0 else report(folder, console, trend=order.trend)
     write_index(folder)
     code = worst(code, exit_code(verdict))
     screen.tell("verdict", {**json.loads(canonical(verdict.as_json())), "exit_code": code})
@@ -133,7 +136,7 @@ def _conduct(order: Order, items: list[Item], folder: Path, seed: int, shown: Sh
                 with screen:
                     _all(campaign, items)
                 if order.keep is not None:
-                    report(folder, console)
+                    report(folder, console, trend=order.trend)
                     _keep(order.keep, campaign, console)
     except KeyboardInterrupt:
         console.print("interrupted: faults are healed, the ring is stopped, what was recorded is judged")
@@ -164,9 +167,11 @@ def _all(campaign: Campaign, items: Sequence[Item]) -> None:
             raise
 
 
-def report(folder: Path, console: Console) -> RunVerdict:
-    """Judge the folder again, write its outputs, and print the table."""
+def report(folder: Path, console: Console, *, trend: bool = False) -> RunVerdict:
+    """Judge the folder again, write its outputs, and print the table; with ``trend`` it is added to the history."""
     verdict = judge_run(folder)
+    if trend:
+        record(folder)
     write_outputs(folder)
     summary.render(folder, console)
     return verdict

@@ -230,3 +230,15 @@ def test_run_json_is_begun_once_by_whoever_is_first(tmp_path):
 )
 def test_the_worst_of_two_codes(ended, judged, code):
     assert running.worst(ended, judged) == code
+
+
+@pytest.mark.parametrize("trend", [True, False])
+def test_a_run_adds_what_it_found_to_the_history_when_that_is_wanted(tmp_path, out, monkeypatch, trend):
+    monkeypatch.setenv("RINGPROOF_CACHE", str(tmp_path / "cache"))
+    run(Order(Selection("smoke"), 7, tmp_path / "runs", check=lambda: None, trend=trend), out)
+
+    (folder,) = (tmp_path / "runs").iterdir()
+    history = tmp_path / "cache" / "trend.jsonl"
+    lines = history.read_text().splitlines() if history.exists() else []
+    assert [json.loads(line)["run"] for line in lines] == [folder.name] * (2 if trend else 0)
+    assert (folder / "trend.json").exists() is trend

@@ -41,6 +41,7 @@ MODULES = {
 @pytest.fixture
 def suites(pytester, monkeypatch, request):
     monkeypatch.setenv("PYTHONPATH", str(request.config.rootpath))
+    monkeypatch.setenv("RINGPROOF_CACHE", str(pytester.path / "cache"))
     pytester.makeconftest(CONFTEST)
     for module, name in MODULES.items():
         pytester.makepyfile(**{f"test_{module}": SUITE.format(module=module, name=name)})
@@ -178,3 +179,13 @@ def sorted_into(categories, told):
         for category in categories
         if told["status"] in category["matchedStatuses"] and re.fullmatch(category["messageRegex"], message)
     ]
+
+
+@pytest.mark.parametrize(("option", "runs"), [((), 1), (("--no-trend",), 0)])
+def test_a_session_adds_what_it_found_to_the_history_unless_told_not_to(suites, option, runs):
+    suites.runpytest_subprocess("--bundle", "left", "-k", "baseline", *option)
+
+    history = suites.path / "cache" / "trend.jsonl"
+    lines = history.read_text().splitlines() if history.exists() else []
+    assert [json.loads(line)["id"] for line in lines] == ["baseline-stub-domains"] * runs
+    assert (suites.path / "left" / "trend.json").exists() is bool(runs)

@@ -11,10 +11,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from clusters.cache import cache_root
 from clusters.errors import ArtifactMissing, EnvironmentUnfit
 from clusters.fit.answering import answer, plainly, proxies
 from clusters.fit.finding import Asked, Finding
-from clusters.ring.artifacts import cache_root, ensure_cassandra, maven_mirror, read_lock
+from clusters.ring.artifacts import ensure_cassandra, maven_mirror, read_lock
 from clusters.ring.java import find_java
 
 COLD_DISK_GB = 0.6

@@ -24,8 +24,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from clusters.cache import cache_lock, cache_root
 from clusters.errors import RingproofError
-from clusters.ring.artifacts import cache_lock, cache_root, class_path, ensure_cassandra
+from clusters.ring.artifacts import class_path, ensure_cassandra
 from clusters.ring.flags import FORMATION_FLAGS, MAIN_CLASS, archiving_flags, jvm_flags, timer_flags
 from clusters.ring.java import Java
 from clusters.shell import run

@@ -26,11 +26,10 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Final
 
-import filelock
-import platformdirs
 from pydantic import BaseModel, ConfigDict
 
-from clusters.errors import ArtifactMissing, EnvironmentUnfit, UsageError
+from clusters.cache import cache_lock, cache_root
+from clusters.errors import ArtifactMissing, UsageError
 
 Progress = Callable[[int, int, str], None]
 """Called with bytes done, bytes in all, and the name of the file that moved; from several threads, one at a time."""
@@ -81,26 +80,6 @@ def read_lock(version: str) -> Lock:
     if version not in versions():
         raise UsageError(f"Cassandra {version} has no lock; known: {', '.join(versions())}")
     return Lock.model_validate_json((LOCKS / f"cassandra-{version}.json").read_bytes())
-
-
-def cache_root() -> Path:
-    """Return the cache folder, made if need be; EnvironmentUnfit when that is refused."""
-    root = Path(os.environ.get("RINGPROOF_CACHE") or platformdirs.user_cache_dir("ringproof")).absolute()
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EnvironmentUnfit(f"cache {root} cannot be made: {error}; set RINGPROOF_CACHE") from error
-    return root
-
-
-def cache_lock(name: str) -> filelock.BaseFileLock:
-    """Return the lock that all runs on this cache take to change the thing called ``name``."""
-    folder = cache_root() / "locks"
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise EnvironmentUnfit(f"{folder} cannot be made: {error}; set RINGPROOF_CACHE") from error
-    return filelock.FileLock(folder / f"{name}.lock")
 
 
 def ensure_cassandra(version: str, progress: Progress | None = None, offline: bool = False) -> Path:

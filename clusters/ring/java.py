@@ -23,8 +23,9 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from clusters.cache import cache_lock, cache_root
 from clusters.errors import ArtifactMissing, EnvironmentUnfit, RingproofError
-from clusters.ring.artifacts import LOCKS, Progress, cache_lock, cache_root
+from clusters.ring.artifacts import LOCKS, Progress
 from clusters.ring.flags import fitting_majors
 from clusters.shell import CommandFailed, run
 
