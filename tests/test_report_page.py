@@ -250,4 +250,4 @@ import reports.page, reports.junit, reports.summary
 print(sorted(name for name in sys.modules if name.startswith(("clusters.", "pytest", "fixtures"))))
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.stdout.strip() == "['clusters.errors']", done.stderr
+    assert done.stdout.strip() == "['clusters.cache', 'clusters.errors']", done.stderr

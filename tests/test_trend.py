@@ -25,16 +25,11 @@ def lines(cache):
     return [json.loads(line) for line in (cache / "trend.jsonl").read_text().splitlines()]
 
 
-def past(number, verdict="valid", seconds=30.0, identity=VALID, measured=20.0, topology=None):
-    named = topology or read_topology()
+def past(number, verdict="valid", seconds=30.0, identity=VALID, measured=20.0, topology="stub-domains"):
     return Past(
-        time=float(number), run=f"run-{number:02}", id=identity, scenario="s", variant="", topology=named,
+        time=float(number), run=f"run-{number:02}", id=identity, scenario="s", variant="", topology=topology,
         provider="lab", verdict=verdict, seconds=seconds, timed={"back in time": Timed(measured, 33.0)},
     )  # fmt: skip
-
-
-def read_topology():
-    return "stub-domains"
 
 
 def keep(cache, *listed):
@@ -177,6 +172,13 @@ def test_an_altered_file_never_breaks_the_page(tmp_path, content):
     page = write_page(folder).read_text()
     assert "<script>x" not in page
     assert 'id="trend"' in page
+
+
+def test_an_altered_file_is_named_among_what_is_not_as_it_should_be(tmp_path):
+    folder = run_folder(tmp_path)
+    (folder / "trend.json").write_text('{"schema": 1, "scenarios": {"x": 7}}')
+
+    assert "<code>trend.json</code> altered" in render(read_run(folder))
 
 
 def test_a_large_file_forgets_its_older_half(tmp_path, cache, monkeypatch):
