@@ -13,6 +13,7 @@ from reports.drawing import Shape
 from reports.limits import WAITS, Budget, all_held, bound, budget, clipped, figure, kept, limit, measured, tightest
 from reports.reach import Matrix, matrices
 from reports.safe import address
+from reports.setting import reason, sabotage
 from reports.spoken import spoken
 from reports.story import Breach, breaches
 from reports.timeline import Line, Timeline, chronicle, stages, timeline
@@ -84,6 +85,10 @@ class Section:
     lost: list[str] = field(default_factory=list)
     drawn: bool = True
     facts: list[tuple[str, str]] = field(default_factory=list)
+    reason: str = ""
+    """Why the promise should hold, or what breaks it in a negative control."""
+    sabotage: list[str] = field(default_factory=list)
+    """What is done wrong on purpose; in negative controls only."""
 
     @property
     def timers(self) -> list[Wait]:
@@ -134,7 +139,7 @@ def section(scenario: Scenario, *, pictures: bool = True) -> Section:
     axis = _attempt("time axis", lambda: clock(scenario, operations, observations), Clock(0, 1.0, (), ()), lost)
     found = _bare(scenario, axis, lost)
     found.outcomes = outcomes(operations)
-    found.stories = _attempt("what broke", lambda: breaches(scenario, operations, axis), [], lost)
+    found.stories = _attempt("what broke", lambda: breaches(scenario, operations, observations, axis), [], lost)
     if not pictures:
         return found
     found.timeline = _attempt("timeline", lambda: _timeline(scenario, operations, observations, axis), None, lost)
@@ -183,6 +188,8 @@ def _bare(scenario: Scenario, axis: Clock, lost: list[str]) -> Section:
         axis,
         lost=lost,
         facts=_facts(scenario),
+        reason=reason(scenario),
+        sabotage=_attempt("sabotage", lambda: sabotage(scenario), [], lost),
     )
 
 
