@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -95,6 +96,8 @@ def headline(run: Run) -> str:
     """Whether it held, in one sentence; a run that was stopped says so only of what nothing is known of."""
     if run.verdict == NOT_JUDGED and any(one.verdict == "invalid" for one in run.scenarios):
         return "It did not hold, as far as it was judged."
+    if run.controls and not run.scenarios:
+        return "No promise was tried, only the controls."
     return HEADLINES[run.verdict]
 
 
@@ -102,6 +105,10 @@ def lede(run: Run) -> str:
     """One sentence: how many promises met which fate."""
     counts = {word: count for word, count in run.counts().items() if count}
     total = len(run.scenarios)
+    if not total and run.controls:
+        words = Counter(one.verdict for one in run.controls)
+        told = ", ".join(f"{words[word]} {word}" for word in HEADLINES if words[word])
+        return f"{counted(len(run.controls)).capitalize()} controls are below, each judged for itself: {told}."
     if not total:
         return "No scenario left anything in this folder."
     if run.verdict == NOT_JUDGED:

@@ -165,6 +165,8 @@ class Run:
     scenarios: list[Scenario]
     topologies: dict[str, Json]
     """By name: the topology, plan and ring documents under ``topology``, ``plan`` and ``ring``."""
+    controls: list[Scenario] = field(default_factory=list)
+    """Negative controls: judged one by one, never part of the run's verdict."""
 
     @property
     def id(self) -> str:
@@ -224,7 +226,8 @@ def read_run(folder: Path) -> Run:
         folder_of = there.get(name)
         scenarios.append(_scenario(found, folder_of, listed.get(name)) if folder_of else _lost(found, name))
         scenarios[-1].seconds = walls.get(scenarios[-1].id, scenarios[-1].seconds)
-    run = Run(found, found.document(root / "run.json"), document, scenarios, _topologies(found))
+    controls = [_scenario(found, path) for path in found.folders(root / "controls")]
+    run = Run(found, found.document(root / "run.json"), document, scenarios, _topologies(found), controls)
     for scenario in scenarios:
         scenario.examine()
     claimed, merged = _word(document.get("verdict")), merge(one.verdict for one in scenarios)
