@@ -108,7 +108,9 @@ def lede(run: Run) -> str:
     if not total and run.controls:
         words = Counter(one.verdict for one in run.controls)
         told = ", ".join(f"{words[word]} {word}" for word in HEADLINES if words[word])
-        return f"{counted(len(run.controls)).capitalize()} controls are below, each judged for itself: {told}."
+        many = len(run.controls) > 1
+        noun = f"control{'s are' if many else ' is'} below, {'each ' if many else ''}judged for itself"
+        return f"{counted(len(run.controls)).capitalize()} {noun}: {told}."
     if not total:
         return "No scenario left anything in this folder."
     if run.verdict == NOT_JUDGED:

@@ -45,20 +45,26 @@ class Opened:
 
 
 @contextlib.contextmanager
-def browser(**context: Any) -> Iterator[Opened]:
-    """A fresh context of a headless browser; its console, errors and requests are noted."""
+def engine() -> Iterator[Any]:
+    """A headless browser that is closed at the end; the test is skipped with the reason where there is none."""
     reason = missing()
     if reason:
         pytest.skip(reason)
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
-        engine = driver.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
+        found = driver.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
         try:
-            opened = Opened(engine.new_context(**{"viewport": {"width": 1440, "height": 900}} | context).new_page())
-            opened.page.on("console", lambda message: opened.said.append(message.text))
-            opened.page.on("pageerror", lambda error: opened.said.append(str(error)))
-            opened.page.on("request", lambda request: opened.asked.append(request.url))
-            yield opened
+            yield found
         finally:
-            engine.close()
+            found.close()
+
+
+def fresh(browser: Any, **context: Any) -> Opened:
+    """A page in a context of its own; its console, errors and requests are noted."""
+    opened = Opened(browser.new_context(**{"viewport": {"width": 1440, "height": 900}} | context).new_page())
+    opened.page.set_default_timeout(10_000)
+    opened.page.on("console", lambda message: opened.said.append(message.text))
+    opened.page.on("pageerror", lambda error: opened.said.append(str(error)))
+    opened.page.on("request", lambda request: opened.asked.append(request.url))
+    return opened
