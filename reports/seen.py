@@ -12,6 +12,8 @@ from reports.limits import plain
 from reports.verdicts import Scenario
 
 MOST_ROWS = 24
+NAMELESS = {"", "None"}
+"""What a view holds for a host whose identity it has not heard yet; such a row tells no stranger."""
 VIEW_HEIGHT, DNS_HEIGHT, POD_HEIGHT = 12, 12, 20
 ANSWERS = {"right": (8.0, 3.0), "stale": (3.0, 8.0), "denied": (1.0, 10.0), "refusal": (1.0, 10.0), "none": (1.5, 9.0)}
 """State of a DNS answer: top and height in pixels; worst last."""
@@ -42,7 +44,7 @@ def ring_views(scenario: Scenario, observations: Sequence[Json], axis: Clock) ->
     silent = sum(not one.get("ok") for one in views)
     note = f"how many of the {max(len(hosts) - 1, 0)} other hosts do not see this host up"
     rest = _rest(quiet, "hosts", others=bool(touched)) if views else "no view was observed"
-    key = (("down", "not up"), ("old", "under an old address"))
+    key: tuple[tuple[str, str], ...] = (("down", "not up"), ("old", "under an old address"))
     if any(shape.css == "strange" for row in rows for shape in row.shapes):
         key += (("strange", "a host that is none of this ring"),)
     unseen = f"{plain(silent)} views unanswered" if silent else ""
@@ -55,7 +57,7 @@ def _strangers(views: Sequence[Json], hosts: set[str], axis: Clock) -> list[Row]
     """Draw, for each host that views show and the formed ring does not have, how many views show it; at most six."""
     seen = {text(peer.get("host_id")): text(peer.get("address")) for one in views for peer in objects(one.get("peers"))}
     rows = []
-    for stranger in sorted(set(seen) - hosts - {""})[:6]:
+    for stranger in sorted(set(seen) - hosts - NAMELESS)[:6]:
         shown: dict[str, bool] = {}
         spans: list[tuple[float, int]] = []
         for view in views:
@@ -227,7 +229,7 @@ def _pod_row(cluster: str, pod: str, seen: list[Json], axis: Clock) -> Row:
         spans.append(Span(start, max(end, start), f"life {address}" if alive else "gone"))
         if alive and address and address != last:
             words.append(Words(start, address, "mono"))
-        last = address if alive else ""
+        last = address if alive else last
     merged = joined(spans, 0.0)
     path = "".join(box(span, 3, POD_HEIGHT - 6) for span in merged if span.css != "gone")
     gone = "".join(f"M{place(span.a)} {POD_HEIGHT / 2}H{place(span.b)}" for span in merged if span.css == "gone")

@@ -214,7 +214,7 @@ def _view(one: Json, sources: Sources) -> Three:
         return asked, "is asked for its ring view", f"no answer: {text(one.get('error'))}"
     peers = objects(one.get("peers"))
     words = [f"{len(peers) + 1} hosts, itself among them"]
-    strange = [peer for peer in peers if text(peer.get("host_id")) not in sources.pods]
+    strange = [peer for peer in peers if sources.pods and text(peer.get("host_id")) not in sources.pods]
     words += [
         f"{text(peer.get('host_id'))[:8]} at {text(peer.get('address'))} is none of this ring" for peer in strange
     ]

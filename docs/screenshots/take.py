@@ -21,7 +21,7 @@ LARGEST = 300_000
 
 
 def take(browser: Browser, page: Path, name: str, size: tuple[int, int], *, dark: bool = False) -> Path:
-    """Take one picture: of the first scenario that is not valid if ``dark``, else of the first screen."""
+    """Take one picture: if ``dark`` of a scenario that is not valid, one with a counterexample where there is one."""
     context = browser.new_context(
         viewport={"width": size[0], "height": size[1]}, color_scheme="dark" if dark else "light"
     )
@@ -29,7 +29,8 @@ def take(browser: Browser, page: Path, name: str, size: tuple[int, int], *, dark
     tab.goto(page.resolve().as_uri())
     picture = HERE / f"{name}.png"
     if dark:
-        tab.locator("details.sc[open]").first.evaluate("e => e.scrollIntoView()")
+        drawn, broken = tab.locator("details.sc[open]:has(.ivs)"), tab.locator("details.sc[open]")
+        (drawn if drawn.count() else broken).first.evaluate("e => e.scrollIntoView()")
     tab.screenshot(path=picture)
     context.close()
     return picture
