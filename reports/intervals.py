@@ -26,7 +26,9 @@ LANE_HEIGHT, FAULT_HEIGHT = 32, 10
 BAR_TOP, BAR_HEIGHT = 19.0, 9.0
 WORDS_NEED = 26.0
 """Units that the words of an operation need before the next may begin in the same row."""
-TURNED = 62.0
+TICK_NEEDS = 12.0
+"""Units that the words of an instant need; those of the last one stand before it."""
+TURNED = 50.0
 """From here on the words end at the bar's begin, so that they stay inside the drawing."""
 
 
@@ -170,9 +172,9 @@ def _ticks(scale: Mapping[float, float]) -> tuple[tuple[float, str], ...]:
     found: list[tuple[float, str]] = []
     free = 0.0
     for when, at in others:
-        if at >= free and at + 8 < end:
+        if at >= free and at + 2 * TICK_NEEDS < end:
             found.append((at, f"{when:.3f}"))
-            free = at + 8
+            free = at + TICK_NEEDS
     return (*found, (end, f"{last:.3f}"))
 
 
