@@ -62,6 +62,9 @@ class Operation:
     outcome: str
     completion: Json
     seen_in: str
+    """File and line of the invoke."""
+    ended_in: str = ""
+    """File and line of the completion; empty while there is none."""
 
     @property
     def level(self) -> str:

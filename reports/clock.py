@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reports.bundle import NS, Json, Operation, number, objects, text
 from reports.verdicts import Scenario
@@ -24,6 +24,8 @@ class Window:
     evidence: str = ""
     recovery: str = ""
     error: str = ""
+    lines: tuple[int, ...] = ()
+    """The lines of events.jsonl that tell its life."""
 
     @property
     def end(self) -> float | None:
@@ -109,29 +111,33 @@ def clock(scenario: Scenario, operations: Iterable[Operation], observations: Ite
     times = [float(one["t"]) for one in observations]
     for operation in operations:
         times += (float(operation.start), float(operation.end or operation.start))
-    events = [(when, event) for _, event in scenario.events.records if (when := number(event.get("t"))) is not None]
+    numbered = [(at, event) for at, event in scenario.events.records if number(event.get("t")) is not None]
+    events = [(float(event["t"]), event) for _, event in numbered]
     times += [when for when, _ in events]
     told = objects(scenario.document.get("windows")) if not events else []
     times += [when for one in told for stage in LIFE if (when := number(one.get(stage))) is not None]
     zero = int(min(times, default=0))
     span = max((max(times, default=0) - zero) / NS, 1.0)
     bare = Clock(zero, span, (), ())
-    windows = _told(bare, told) if told else _windows(bare, events)
+    windows = _told(bare, told) if told else _windows(bare, numbered)
     return Clock(zero, span, tuple(windows), tuple(_phases(bare, events)))
 
 
-def _windows(axis: Clock, events: list[tuple[float, Json]]) -> list[Window]:
+def _windows(axis: Clock, events: list[tuple[int, Json]]) -> list[Window]:
     lives: dict[str, dict[str, object]] = {}
-    for when, event in events:
+    lines: dict[str, list[int]] = {}
+    for line, event in events:
         state = text(event.get("state"))
         if event.get("event") != "fault" or not text(event.get("id")):
             continue
         life = lives.setdefault(text(event.get("id")), {})
+        lines.setdefault(text(event.get("id")), []).append(line)
         life.setdefault("name", text(event.get("name")))
-        life.setdefault(state, axis.at(when))
+        life.setdefault(state, axis.at(event["t"]))
         if state in ("effective", "recovered", "error"):
             life.setdefault(f"{state} said", text(event.get("evidence")) or text(event.get("detail")))
-    return [_window(key, life) for key, life in lives.items() if "inject" in life]
+    found = [_window(key, life) for key, life in lives.items() if "inject" in life]
+    return [replace(window, lines=tuple(lines[window.id])) for window in found]
 
 
 def _told(axis: Clock, told: list[Json]) -> list[Window]:

@@ -21,6 +21,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports.bundle import DERIVED, FileEntry, Json, mapping, number, objects, text
+from reports.clock import Window
 from reports.drawing import place as coordinate
 from reports.explained import explained
 from reports.limits import NARROW, clipped, figure, plain
@@ -36,6 +37,8 @@ ROOM = 2_400_000
 MOST_STORIES = 3
 MOST_PROMISES = 12
 MOST_FILES = 500
+MOST_CELLS = 8
+"""Pods up to which a matrix that is right in all its cells is written cell by cell too, for who doubts its picture."""
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -70,19 +73,14 @@ def render(run: Run, room: int = ROOM) -> str:
     listed = run.worst_first()
     hits = {one.id: pods_hit(one) for one in listed}
     sections = [section(one) for one in listed]
-    written, used = [], 0
-    for one in sections:
-        content = _render("section", sec=one)
-        if used + len(content.encode()) > room:
-            one.drawn, one.timeline, one.matrices, one.chronicle, one.strip = False, None, [], [], ()
-            content = _render("section", sec=one)
-        used += len(content.encode())
-        written.append(Markup(content))  # noqa: S704 - our own template wrote it, escaped
+    controls = [section(one, anchored="control") for one in run.controls]
+    written = _written([*sections, *controls], room)
     return _render(
         "page",
         head=_head(run),
         sections=sections,
-        written=written,
+        written=written[: len(sections)],
+        controls=list(zip(controls, written[len(sections) :], strict=True)),
         places=_places(run, hits),
         files=_files(run),
         trend=trend(run),  # before the troubles, to which it may add
@@ -92,10 +90,23 @@ def render(run: Run, room: int = ROOM) -> str:
         style=_style(),
         script=_script(),
         stories=_stories(sections),
-        explained=explained(story.code for one in _with_nested(sections) for story in one.stories),
+        explained=explained(story.code for one in _with_nested([*sections, *controls]) for story in one.stories),
         most_promises=MOST_PROMISES,
         derived=sorted(DERIVED),
     )
+
+
+def _written(sections: list[Section], room: int) -> list[Markup]:
+    """The sections as HTML; those for which no room is left lose their pictures, and say so."""
+    written, used = [], 0
+    for one in sections:
+        content = _render("section", sec=one)
+        if used + len(content.encode()) > room:
+            one.drawn, one.timeline, one.matrices, one.chronicle, one.strip = False, None, [], [], ()
+            content = _render("section", sec=one)
+        used += len(content.encode())
+        written.append(Markup(content))  # noqa: S704 - our own template wrote it, escaped
+    return written
 
 
 @cache
@@ -107,9 +118,15 @@ def _environment_of_templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {"plain": plain, "coordinate": coordinate, "clipped": clipped, "quote": address}
-    found.globals |= {"fault_rows": fault_rows, "NARROW": NARROW, "SHOWN_ORDER": SHOWN_ORDER}
+    found.filters |= {"plain": plain, "coordinate": coordinate, "clipped": clipped}
+    found.filters |= {"quote": address, "windowed": _windowed}
+    found.globals |= {"fault_rows": fault_rows, "NARROW": NARROW, "SHOWN_ORDER": SHOWN_ORDER, "most_cells": MOST_CELLS}
     return found
+
+
+def _windowed(windows: Iterable[Window]) -> str:
+    """The faults as the script of the page reads them: id, begin and end in seconds; no end is null."""
+    return json.dumps([[window.id, round(window.inject, 3), window.end] for window in windows])
 
 
 def _render(template: str, **values: object) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from reports.bundle import Json, mapping, objects, text
 from reports.clock import Clock
 from reports.limits import clipped, plain
-from reports.verdicts import Scenario
+from reports.verdicts import SEEN_IN, Scenario
 
 MOST_NAMES = 24
 MOST_WRONG = 20
@@ -26,6 +26,8 @@ class Cell:
     mark: str
     source: str = ""
     note: str = ""
+    seen_in: str = ""
+    """File and line of the probe that the note tells of."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class Matrix:
     picture: tuple[tuple[str, str], ...]
     size: int
     summary: str
-    wrong: tuple[str, ...]
+    wrong: tuple[tuple[str, str], ...]
+    """A sentence for each wrong identity, and file and line of the first probe that shows it."""
     quiet: bool
     left_out: int
 
@@ -64,7 +67,8 @@ class _Sight:
             who = text(wrong[0].get("answered"))
             named = self.called(self.pods[who]) if who in self.pods else who[:8]
             note = f"answered by {named}, not by {self.called(column)}, in {len(wrong)} of {len(probes)} probes"
-            return Cell("wrong", f"{named} !", _tail(wrong[0]), self._asked(wrong[0], note))
+            first = wrong[0]
+            return Cell("wrong", f"{named} !", _tail(first), self._asked(first, note), text(first.get(SEEN_IN)))
         silent = [one for one in probes if not one.get("ok")]
         if not silent:
             return Cell(
@@ -76,7 +80,7 @@ class _Sight:
         meant = not self.condemned or all(self.axis.within(self.axis.at(one["t"])) for one in silent)
         note = self._asked(silent[0], f"{len(silent)} of {len(probes)} unanswered, {text(silent[0].get('error'))}")
         mark = "×" if len(silent) == len(probes) else "½"
-        return Cell("exp" if meant else "miss", mark, "", note)
+        return Cell("exp" if meant else "miss", mark, "", note, text(silent[0].get(SEEN_IN)))
 
     def _asked(self, one: Json, note: str) -> str:
         target = mapping(one.get("target"))
@@ -139,7 +143,7 @@ def _matrix(
     states = [cell.css for cell in cells.values()]
     shown = names if len(names) <= MOST_NAMES else _involved(names, cells)
     wrong = tuple(
-        f"{sight.called(row)} → {sight.called(column)} was {cell.note}"
+        (f"{sight.called(row)} → {sight.called(column)} was {cell.note}", cell.seen_in)
         for (row, column), cell in cells.items()
         if cell.css == "wrong"
     )

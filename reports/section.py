@@ -13,6 +13,7 @@ from reports.drawing import Shape
 from reports.limits import WAITS, Budget, all_held, bound, budget, clipped, figure, kept, limit, measured, tightest
 from reports.reach import Matrix, matrices
 from reports.safe import address
+from reports.setting import reason, sabotage
 from reports.spoken import spoken
 from reports.story import Breach, breaches
 from reports.timeline import Line, Timeline, chronicle, stages, timeline
@@ -83,7 +84,18 @@ class Section:
     nested: list[Section] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     drawn: bool = True
+    apart: bool = False
+    """Whether it is a control, which is no scenario of the run."""
     facts: list[tuple[str, str]] = field(default_factory=list)
+    reason: str = ""
+    """Why the promise should hold, or what breaks it in a negative control."""
+    sabotage: list[str] = field(default_factory=list)
+    """What is done wrong on purpose; in negative controls only."""
+
+    @property
+    def events(self) -> str:
+        """The link to its events; empty if it has none."""
+        return dict(self.files).get("events.jsonl", "")
 
     @property
     def timers(self) -> list[Wait]:
@@ -123,18 +135,21 @@ def anchor(name: str) -> str:
     return "s-" + re.sub(r"[^A-Za-z0-9_-]+", "-", name)
 
 
-def section(scenario: Scenario, *, pictures: bool = True) -> Section:
+def section(scenario: Scenario, *, pictures: bool = True, anchored: str = "") -> Section:
     """Read a scenario's history and observations and draw them; without ``pictures`` only its sentences.
 
-    Parts that cannot be drawn are named in ``lost``.
+    Parts that cannot be drawn are named in ``lost``. ``anchored`` marks a section that is no scenario of the run, a
+    control: it has its name from its folder, an anchor of its own, and is closed at first.
     """
     lost: list[str] = []
     operations = _attempt("history", scenario.operations, list[Operation](), lost)
     observations = _attempt("observations", scenario.observations, list[Json](), lost)
     axis = _attempt("time axis", lambda: clock(scenario, operations, observations), Clock(0, 1.0, (), ()), lost)
     found = _bare(scenario, axis, lost)
+    if anchored:
+        found.name, found.anchor, found.apart = scenario.id, f"{anchored}-{found.anchor}", True
     found.outcomes = outcomes(operations)
-    found.stories = _attempt("what broke", lambda: breaches(scenario, operations, axis), [], lost)
+    found.stories = _attempt("what broke", lambda: breaches(scenario, operations, observations, axis), [], lost)
     if not pictures:
         return found
     found.timeline = _attempt("timeline", lambda: _timeline(scenario, operations, observations, axis), None, lost)
@@ -183,6 +198,8 @@ def _bare(scenario: Scenario, axis: Clock, lost: list[str]) -> Section:
         axis,
         lost=lost,
         facts=_facts(scenario),
+        reason=reason(scenario),
+        sabotage=_attempt("sabotage", lambda: sabotage(scenario), [], lost),
     )
 
 

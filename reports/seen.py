@@ -12,6 +12,8 @@ from reports.limits import plain
 from reports.verdicts import Scenario
 
 MOST_ROWS = 24
+NAMELESS = {"", "None"}
+"""What a view holds for a host whose identity it has not heard yet; such a row tells no stranger."""
 VIEW_HEIGHT, DNS_HEIGHT, POD_HEIGHT = 12, 12, 20
 ANSWERS = {"right": (8.0, 3.0), "stale": (3.0, 8.0), "denied": (1.0, 10.0), "refusal": (1.0, 10.0), "none": (1.5, 9.0)}
 """State of a DNS answer: top and height in pixels; worst last."""
@@ -37,15 +39,44 @@ def ring_views(scenario: Scenario, observations: Sequence[Json], axis: Clock) ->
     steps = {host: _steps(host, views, addresses.get(host, [])) for host in hosts}
     touched = [host for host in hosts if any(down or stale for _, down, stale in steps[host])]
     rows = tuple(_view_row(names.get(host, host), steps[host], len(hosts) - 1, axis) for host in touched[:MOST_ROWS])
+    rows += tuple(_strangers(views, set(hosts), axis)) if names else ()
     quiet = len(hosts) - len(touched)
     silent = sum(not one.get("ok") for one in views)
     note = f"how many of the {max(len(hosts) - 1, 0)} other hosts do not see this host up"
     rest = _rest(quiet, "hosts", others=bool(touched)) if views else "no view was observed"
-    key = (("down", "not up"), ("old", "under an old address"))
+    key: tuple[tuple[str, str], ...] = (("down", "not up"), ("old", "under an old address"))
+    if any(shape.css == "strange" for row in rows for shape in row.shapes):
+        key += (("strange", "a host that is none of this ring"),)
     unseen = f"{plain(silent)} views unanswered" if silent else ""
     return Track(
         "Ring views", note, key, "in any view", rows, rest, ("up in every view" if quiet and views else "") or unseen
     )
+
+
+def _strangers(views: Sequence[Json], hosts: set[str], axis: Clock) -> list[Row]:
+    """Draw, for each host that views show and the formed ring does not have, how many views show it; at most six."""
+    seen = {text(peer.get("host_id")): text(peer.get("address")) for one in views for peer in objects(one.get("peers"))}
+    rows = []
+    for stranger in sorted(set(seen) - hosts - NAMELESS)[:6]:
+        shown: dict[str, bool] = {}
+        spans: list[tuple[float, int]] = []
+        for view in views:
+            if view.get("ok"):
+                shown[text(view.get("host"))] = any(
+                    text(peer.get("host_id")) == stranger for peer in objects(view.get("peers"))
+                )
+            spans.append((axis.at(view["t"]), sum(shown.values())))
+        path, total = "", 0.0
+        for (start, many), end in zip(spans, [*(at for at, _ in spans[1:]), axis.span], strict=True):
+            if many:
+                tall = max(2.0, min(1.0, many / len(hosts)) * VIEW_HEIGHT)
+                path += box(Span(start, max(start, end), ""), VIEW_HEIGHT - tall, tall)
+                total += max(0.0, end - start)
+        most = max(many for _, many in spans)
+        value = f"{plain(round(total, 1))} s, up to {most}"
+        label = f"{stranger[:8]} {seen[stranger]}"
+        rows.append(Row(label, VIEW_HEIGHT, (Shape("strange", path),), (), value, "", "base", f"host_id {stranger}"))
+    return rows
 
 
 def _addresses(scenario: Scenario, observations: Sequence[Json]) -> dict[str, list[tuple[int, str]]]:
@@ -198,7 +229,7 @@ def _pod_row(cluster: str, pod: str, seen: list[Json], axis: Clock) -> Row:
         spans.append(Span(start, max(end, start), f"life {address}" if alive else "gone"))
         if alive and address and address != last:
             words.append(Words(start, address, "mono"))
-        last = address if alive else ""
+        last = address if alive else last
     merged = joined(spans, 0.0)
     path = "".join(box(span, 3, POD_HEIGHT - 6) for span in merged if span.css != "gone")
     gone = "".join(f"M{place(span.a)} {POD_HEIGHT / 2}H{place(span.b)}" for span in merged if span.css == "gone")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reports.bundle import Json, Operation, mapping, number, objects, text
 from reports.clock import Clock
-from reports.limits import clipped, figure, kept, limit, measured, plain
+from reports.limits import clipped, kept, limit, measured, plain
 from reports.seen import pod_names
 from reports.spoken import repeats, spoken
+from reports.trail import Sources, Trail, trail
 from reports.verdicts import NOT_JUDGED, Run, Scenario
 from scenarios import codes
+from scenarios.codes.pages import sections
 
 HEADLINES = {
     "valid": "It held.",
@@ -29,7 +32,8 @@ FATES = {
     "vacuous": ("put nothing to the test", "put nothing to the test"),
     "valid": ("held", "held"),
 }
-LONGEST_TRAIL = 6
+LONGEST_ASIDE = 40
+"""Characters of what a check's name holds in brackets, as a title shows them."""
 LONGEST_LIMIT = 240
 """Characters of a limit with its formula in a paragraph; the table of checks has more of it, the bundle all."""
 
@@ -43,15 +47,13 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Step:
-    """One operation of a trail."""
+class Further:
+    """One more finding of a check: when (seconds), the short form of where it stands among the faults, and what."""
 
     at: str
     after: str
     who: str
     what: str
-    outcome: str
-    seen_in: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,23 @@ class Breach:
     word: str
     check: str
     pieces: tuple[Piece, ...]
-    trail: tuple[Step, ...] = ()
-    untold: int = 0
-    """Operations of the trail that are left out here."""
+    trail: Trail = field(default_factory=Trail)
     code: str = ""
     """What `ringproof explain` explains."""
+    further: tuple[Further, ...] = ()
+    """The check's other findings."""
+
+    @property
+    def title(self) -> str:
+        """The check without a long list of what it was asked about, or the word where no check stands behind it."""
+        name, _, more = self.check.partition(" (")
+        return (name if len(more) > LONGEST_ASIDE else self.check) or self.word
+
+    @property
+    def meaning(self) -> str:
+        """What the code means in a few words; empty where it has no page."""
+        known = sections().get(self.code)
+        return known.title if known else ""
 
     @property
     def plain(self) -> str:
@@ -82,6 +96,8 @@ def headline(run: Run) -> str:
     """Whether it held, in one sentence; a run that was stopped says so only of what nothing is known of."""
     if run.verdict == NOT_JUDGED and any(one.verdict == "invalid" for one in run.scenarios):
         return "It did not hold, as far as it was judged."
+    if run.controls and not run.scenarios:
+        return "No promise was tried, only the controls."
     return HEADLINES[run.verdict]
 
 
@@ -89,6 +105,12 @@ def lede(run: Run) -> str:
     """One sentence: how many promises met which fate."""
     counts = {word: count for word, count in run.counts().items() if count}
     total = len(run.scenarios)
+    if not total and run.controls:
+        words = Counter(one.verdict for one in run.controls)
+        told = ", ".join(f"{words[word]} {word}" for word in HEADLINES if words[word])
+        many = len(run.controls) > 1
+        noun = f"control{'s are' if many else ' is'} below, {'each ' if many else ''}judged for itself"
+        return f"{counted(len(run.controls)).capitalize()} {noun}: {told}."
     if not total:
         return "No scenario left anything in this folder."
     if run.verdict == NOT_JUDGED:
@@ -146,12 +168,14 @@ def _evidence_note(run: Run) -> str:
     return clipped(f"{words}; not {', '.join(lost)}", 160) if lost else words
 
 
-def breaches(scenario: Scenario, operations: Sequence[Operation], axis: Clock) -> list[Breach]:
+def breaches(
+    scenario: Scenario, operations: Sequence[Operation], observations: Sequence[Json], axis: Clock
+) -> list[Breach]:
     """One paragraph for each check that is not valid, worst first; at least one for a scenario that is not valid."""
     if scenario.verdict == NOT_JUDGED:
         return [_stopped(scenario, axis)]
-    known = {(one.process, one.op): one for one in operations}
-    found = [_breach(scenario, check, known, axis) for check in scenario.not_valid()]
+    sources = Sources.of(scenario, operations, observations, axis)
+    found = [_breach(check, sources) for check in scenario.not_valid()]
     words = {breach.word for breach in found}
     for part, word in scenario.parts.items():
         if word != "valid" and word not in words:
@@ -184,18 +208,15 @@ def _stopped(scenario: Scenario, axis: Clock) -> Breach:
     return Breach(NOT_JUDGED, "", (Piece(words),), code=codes.of_run(NOT_JUDGED))
 
 
-def _breach(scenario: Scenario, check: Json, known: dict[tuple[str, int], Operation], axis: Clock) -> Breach:
+def _breach(check: Json, sources: Sources) -> Breach:
     findings = objects(check.get("findings"))
     said = spoken(text(check.get("explain")) or f"{text(check.get('id'))}: no reason is recorded")
     pieces = [Piece(_sentence(said))]
-    trail: list[Step] = []
-    untold = 0
+    word = _word(check)
+    shown = Trail()
     if findings:
-        first = findings[0]
-        pieces += _where(first, axis, said)
-        listed = [one for one in objects(first.get("operations")) if "process" in one or "op" in one]
-        trail = [_step(one, known, axis, pod_names(scenario)) for one in listed[:LONGEST_TRAIL]]
-        untold = len(listed) - len(trail)
+        pieces += _where(findings[0], sources.axis, said)
+        shown = trail(findings[0], sources, broken=word == "invalid")
     if check.get("measured") is not None and not kept(check):
         bound = clipped(limit(check), LONGEST_LIMIT)
         pieces.append(Piece(f" Measured {measured(check)}{', ' + bound if bound else ''}" + "."))
@@ -203,7 +224,16 @@ def _breach(scenario: Scenario, check: Json, known: dict[tuple[str, int], Operat
         pieces.append(
             Piece(f" {counted(len(findings) - 1).capitalize()} more such finding{'s' if len(findings) > 2 else ''}.")
         )
-    return Breach(_word(check), text(check.get("id")), tuple(pieces), tuple(trail), untold, codes.of_check(check) or "")
+    code = codes.of_check(check) or ""
+    further = tuple(_further(one, sources.axis) for one in findings[1:])
+    return Breach(word, text(check.get("id")), tuple(pieces), shown, code, further)
+
+
+def _further(finding: Json, axis: Clock) -> Further:
+    at = axis.moment(finding.get("at"))
+    what = clipped(spoken(text(finding.get("detail"))) or text(finding.get("anomaly")).replace("-", " "), 300)
+    when = ("", "") if at is None else (f"{at:.3f}", axis.after(at))
+    return Further(*when, text(finding.get("who")), what)
 
 
 def _word(check: Json) -> str:
@@ -240,30 +270,6 @@ def _when(at: float, axis: Clock) -> list[Piece]:
     named = f" ({window.name})" if window and window.name != window.id else ""
     pieces = [Piece(" First at second "), Piece(f"{at:.3f}", "time"), Piece(" of the scenario")]
     return [*pieces, Piece(f", {relation}{named}")] if relation else pieces
-
-
-def _step(one: Json, known: dict[tuple[str, int], Operation], axis: Clock, pods: dict[str, str]) -> Step:
-    """Tell one operation; a finding carries it whole, or names process and op and the history has the rest."""
-    op = number(one.get("op"))
-    seen = known.get((text(one.get("process")), -1 if op is None else int(op)))
-    told = {**seen.invoke, **one} if seen else one
-    start = axis.moment(one.get("invoke", one.get("time", seen.start if seen else None)))
-    outcome = text(one.get("outcome")) or text(one.get("type")) or (seen.outcome if seen else "")
-    coordinator = text(one.get("coordinator")) or (text(seen.completion.get("coordinator")) if seen else "")
-    out = one.get("out", seen.completion.get("out") if seen else None)
-    verb = " ".join(word for word in (text(told.get("f")), text(told.get("key"))) if word)
-    value = told.get("value")
-    what = verb if value is None else f"{verb} = {figure(value)}"
-    level = text(told.get("cl"))
-    what = f"{what} at {level}" if level else what
-    if out is not None:
-        what = f"{what}, got {clipped(figure(out), 80)}"
-    who = text(told.get("process")) or "?"
-    if coordinator:
-        who = f"{who} → {pods.get(coordinator, coordinator[:8])}"
-    at = "" if start is None else f"{start:.3f}"
-    after = "" if start is None else axis.after(start)
-    return Step(at, after, who, clipped(what, 160), outcome, seen.seen_in if seen else "")
 
 
 def _part_breach(scenario: Scenario, part: str, word: str, axis: Clock) -> Breach:

@@ -11,7 +11,7 @@ from reports.drawing import Track
 from reports.limits import NARROW, clipped, plain
 from reports.seen import dns_answers, pod_addresses, ring_views
 from reports.tracks import availability, latency
-from reports.verdicts import Scenario
+from reports.verdicts import SEEN_IN, Scenario
 
 STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600)
 """Seconds between two marks of the axis; the first that needs at most MOST_MARKS is taken."""
@@ -36,6 +36,8 @@ class Line:
     after: str
     words: str
     css: str = ""
+    seen_in: str = ""
+    """File and line of the bundle; empty for what the checks found."""
 
 
 @dataclass(frozen=True)
@@ -94,12 +96,13 @@ def _moments(scenario: Scenario, axis: Clock) -> list[Moment]:
 
 def chronicle(scenario: Scenario, observations: Sequence[Json], axis: Clock) -> list[Line]:
     """Tell the timeline in words: phases, faults, waits, outcomes, log lines that matter, findings."""
-    told = [(number(event.get("t")), *_event_words(event)) for _, event in scenario.events.records]
-    told += [(number(one.get("t")), *_seen_words(one)) for one in observations]
-    told += _finding_words(scenario)
+    name = scenario.reader.name(scenario.folder / "events.jsonl")
+    told = [(number(event.get("t")), *_event_words(event), f"{name}:{at}") for at, event in scenario.events.records]
+    told += [(number(one.get("t")), *_seen_words(one), text(one.get(SEEN_IN))) for one in observations]
+    told += [(*one, "") for one in _finding_words(scenario)]
     lines = [
-        Line(axis.at(when), axis.after(axis.at(when)), words, css)
-        for when, words, css in told
+        Line(axis.at(when), axis.after(axis.at(when)), words, css, seen_in)
+        for when, words, css, seen_in in told
         if when is not None and words
     ]
     return sorted(lines, key=lambda line: line.at)[:MOST_LINES]

@@ -21,6 +21,8 @@ WORST_FIRST = ("invalid", "unknown", "vacuous", "valid")
 NOT_JUDGED = "not judged"
 SHOWN_ORDER = ("invalid", "unknown", NOT_JUDGED, "vacuous", "valid")
 PARTS = ("system", "evidence", "cleanup")
+SEEN_IN = "seen in"
+"""The key under which a record that was read carries its file and line; no field of the format has a space."""
 
 
 def merge(words: Iterable[str]) -> str:
@@ -141,12 +143,12 @@ class Scenario:
         return sorted(found, key=lambda operation: operation.start)
 
     def observations(self) -> list[Json]:
-        """Read the observations that carry a time, by time."""
+        """Read the observations that carry a time, by time; each says under SEEN_IN where it stands."""
         path = self.folder / "observations.jsonl"
         lines = self.reader.lines(path, required=False)
-        kept = (
-            [] if self.foreign(path, lines) else [one for _, one in lines.records if number(one.get("t")) is not None]
-        )
+        records = () if self.foreign(path, lines) else lines.records
+        name = self.reader.name(path)
+        kept = [{**one, SEEN_IN: f"{name}:{at}"} for at, one in records if number(one.get("t")) is not None]
         return sorted(kept, key=lambda one: float(one["t"]))
 
     def foreign(self, path: Path, lines: Lines) -> bool:
@@ -167,6 +169,8 @@ class Run:
     scenarios: list[Scenario]
     topologies: dict[str, Json]
     """By name: the topology, plan and ring documents under ``topology``, ``plan`` and ``ring``."""
+    controls: list[Scenario] = field(default_factory=list)
+    """Negative controls: judged one by one, never part of the run's verdict."""
 
     @property
     def id(self) -> str:
@@ -227,7 +231,8 @@ def read_run(folder: Path) -> Run:
         folder_of = there.get(name)
         scenarios.append(_scenario(found, folder_of, listed.get(name)) if folder_of else _lost(found, name))
         scenarios[-1].seconds = walls.get(scenarios[-1].id, scenarios[-1].seconds)
-    run = Run(found, found.document(root / "run.json"), document, scenarios, _topologies(found))
+    controls = [_scenario(found, path) for path in found.folders(root / "controls")]
+    run = Run(found, found.document(root / "run.json"), document, scenarios, _topologies(found), controls)
     for scenario in scenarios:
         scenario.examine()
     claimed, merged = _word(document.get("verdict")), merge(one.verdict for one in scenarios)
@@ -291,7 +296,7 @@ def _word(value: object) -> str:
 
 def _paired(found: Reader, path: Path, lines: Lines) -> list[Operation]:
     invokes: dict[tuple[str, int], tuple[int, Json]] = {}
-    ends: dict[tuple[str, int], Json] = {}
+    ends: dict[tuple[str, int], tuple[int, Json]] = {}
     strays = 0
     for at, record in lines.records:
         when, op = number(record.get("time")), number(record.get("op"))
@@ -301,16 +306,18 @@ def _paired(found: Reader, path: Path, lines: Lines) -> list[Operation]:
         elif record.get("type") == "invoke" and key not in invokes:
             invokes[key] = (at, record)
         elif record.get("type") in ("ok", "fail", "info") and key in invokes and key not in ends:
-            ends[key] = record
+            ends[key] = (at, record)
         else:
             strays += 1
     if strays:
         found.complain(path, f"altered: {strays} records are neither an invoke nor its completion")
     name = found.name(path)
-    return [_operation(key, record, ends.get(key), f"{name}:{at}") for key, (at, record) in invokes.items()]
+    return [_operation(name, key, begun, ends.get(key)) for key, begun in invokes.items()]
 
 
-def _operation(key: tuple[str, int], invoke: Json, end: Json | None, seen_in: str) -> Operation:
+def _operation(name: str, key: tuple[str, int], begun: tuple[int, Json], ended: tuple[int, Json] | None) -> Operation:
+    at, invoke = begun
+    line, end = ended or (0, None)
     return Operation(
         key[0],
         key[1],
@@ -319,5 +326,6 @@ def _operation(key: tuple[str, int], invoke: Json, end: Json | None, seen_in: st
         None if end is None else int(end["time"]),
         "info" if end is None else str(end["type"]),
         end or {},
-        seen_in,
+        f"{name}:{at}",
+        f"{name}:{line}" if line else "",
     )

@@ -239,7 +239,7 @@ def test_matrices_count_silence_and_name_a_wrong_identity(tmp_path: Path) -> Non
     inner = read_run(write_run(tmp_path / "other", ("nested",))).scenarios[0].nested[0]
     forced = matrices(inner, inner.observations(), clock(inner, [], inner.observations()))[0]
     assert forced.wrong == (forced.wrong[0],)
-    assert forced.wrong[0].startswith("east-a-0 → west-a-0 was answered by east-b-0, not by west-a-0")
+    assert forced.wrong[0][0].startswith("east-a-0 → west-a-0 was answered by east-b-0, not by west-a-0")
 
 
 def test_the_axis_relates_a_moment_to_the_fault(tmp_path: Path) -> None:

@@ -230,7 +230,8 @@ def test_without_room_the_drawings_are_left_out_and_the_page_says_so(tmp_path: P
     said = "Its timeline and matrices are left out here"
     assert said not in whole.words
     assert bare.words.count(said) == 2
-    assert len([one for one in bare.named("svg") if one.get("class") == "plot"]) == 0
+    assert [one for one in whole.named("div") if one.get("class") == "tl"]
+    assert not [one for one in bare.named("div") if one.get("class") == "tl"]
     assert bare.verdicts() == whole.verdicts()
 
 
