@@ -32,7 +32,14 @@ const (
 func main() {
 	klog.InitFlags(nil)
 	link := flag.String("iface", "eth0", "the link that carries traffic between nodes")
+	// flannel's own manifests say these two; no other value is built in.
+	leases := flag.Bool("kube-subnet-mgr", true, "leases come from the Kubernetes API")
+	masquerade := flag.Bool("ip-masq", false, "hide pods behind their node")
 	flag.Parse()
+	if !*leases || *masquerade {
+		fmt.Fprintln(os.Stderr, "flanneld: this build takes leases from the Kubernetes API and never masquerades")
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, stop, *link); err != nil {
