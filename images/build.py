@@ -114,7 +114,7 @@ def _demand(engine: Engine, wanted: Plan) -> None:
 
 def _demand_machine() -> None:
     if platform.machine() != "x86_64":
-        raise EnvironmentUnfit(f"node images are built for x86_64 only, this machine is {platform.machine()}; pull them")
+        raise EnvironmentUnfit(f"node images are built for x86_64 only, not for {platform.machine()}: pull them")
 
 
 def _make(missing: Sequence[Artifact], tell: Tell | None) -> None:

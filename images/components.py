@@ -27,10 +27,12 @@ TOOLS: Final = "localhost/ringproof/tools:baked"
 PROVISIONER: Final = "localhost/ringproof/local-path-provisioner:baked"
 COMPONENTS: Final = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
 APPLETS: Final = (
-    "awk basename cat chmod chown cmp cp cut date dd df dirname du echo env false find free grep gzip head hostname id "
-    "kill ln ls mkdir mktemp mv nc nproc nslookup od pgrep pidof ping ping6 pkill printf ps pwd readlink realpath rm "
-    "rmdir sed seq sh sleep sort stat sync tail tar tee test timeout top touch tr true uname uniq vi wc wget which xargs"
-).split()
+    "awk", "basename", "cat", "chmod", "chown", "cmp", "cp", "cut", "date", "dd", "df", "dirname", "du", "echo", "env",
+    "false", "find", "free", "grep", "gzip", "head", "hostname", "id", "kill", "ln", "ls", "mkdir", "mktemp", "mv",
+    "nc", "nproc", "nslookup", "od", "pgrep", "pidof", "ping", "ping6", "pkill", "printf", "ps", "pwd", "readlink",
+    "realpath", "rm", "rmdir", "sed", "seq", "sh", "sleep", "sort", "stat", "sync", "tail", "tar", "tee", "test",
+    "timeout", "top", "touch", "tr", "true", "uname", "uniq", "vi", "wc", "wget", "which", "xargs",
+)  # fmt: skip
 """busybox is one file; each name is a link to it."""
 TABLES: Final = tuple(f"{family}{act}" for family in ("iptables", "ip6tables") for act in ("", "-save", "-restore"))
 """Debian's packages make these links by update-alternatives, which an unpacked rootfs never ran."""

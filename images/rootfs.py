@@ -27,7 +27,8 @@ NODE: Final = (
     "netbase",
 )  # fmt: skip
 TOOLS: Final = (
-    "base-files", "busybox-static", "iptables", "conntrack", "nftables", "iproute2", "etcd-server", "python3", "netbase",
+    "base-files", "busybox-static", "iptables", "conntrack", "nftables", "iproute2", "etcd-server", "python3",
+    "netbase",
 )  # fmt: skip
 """One layer for kube-proxy (iptables with every library of its matches), etcd, flannel, probes and Cassandra."""
 WITHOUT: Final = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
@@ -36,8 +37,7 @@ SETTLE: Final = Path(__file__).parent / "node" / "settle"
 
 def node(suite: str) -> Artifact:
     """Return the rootfs of a node."""
-    hook = f"--customize-hook={SETTLE} \"$1\""
-    return _artifact("rootfs-node", suite, ["--variant=essential", f"--include={','.join(NODE)}", hook], 62)
+    return _artifact("rootfs-node", suite, ["--variant=essential", f"--include={','.join(NODE)}"], 62)
 
 
 def tools(suite: str) -> Artifact:
@@ -61,7 +61,7 @@ def mirror() -> str:
     """Return the address of the Debian mirror."""
     address = (os.environ.get(SETTING) or MIRROR).rstrip("/")
     if not address.startswith(("https://", "http://", "file://")):
-        raise UsageError(f"{SETTING}={address}: expected an https, http or file URL")
+        raise UsageError(f"RINGPROOF_DEBIAN_MIRROR={address}: expected an https, http or file URL")
     return address
 
 
@@ -70,17 +70,21 @@ def _artifact(name: str, suite: str, options: list[str], expected: float) -> Art
     # Devices are the engine's affair, and cannot be made without root.
     command = ["mmdebstrap", "--quiet", "--format=tar", "--skip=output/dev", "--skip=check/chroot", *options, *without]
 
+    # Without its path, so that every checkout of the same content has the same key.
+    hooks = [f'--customize-hook="{SETTLE}" "$1"'] if name == "rootfs-node" else []
+
     def make(target: Path) -> None:
         if shutil.which("mmdebstrap") is None:
-            raise EnvironmentUnfit("mmdebstrap is not installed, which makes the node's rootfs; as root: make kind-host")
+            raise EnvironmentUnfit("mmdebstrap is not installed, which makes rootfs of nodes; as root: make kind-host")
         source = f"deb {mirror()} {suite} main"
         # The same packages then give the same bytes.
         settings = {**os.environ, "SOURCE_DATE_EPOCH": "0"}
         try:
-            run([*command, suite, str(target), source], timeout=SECONDS, env=settings)
+            run([*command, *hooks, suite, str(target), source], timeout=SECONDS, env=settings)
         except CommandFailed as error:
             raise EnvironmentUnfit(
-                f"{name} cannot be made from Debian's packages: {error}; see that {mirror()} is reached, or set {SETTING}"
+                f"{name} cannot be made from Debian's packages: {error}; "
+                f"see that {mirror()} is reached, or set {SETTING}"
             ) from error
 
     return Artifact(name, key(" ".join([*command, suite]), SETTLE), expected, make)

@@ -36,11 +36,13 @@ MEMORY: Final = 6_000_000_000
 DISK: Final = 20_000_000_000
 """Bytes in the engine's storage: node image 1.3 GB, and 1.5 GB in the volume of each of eight nodes."""
 CAPABILITIES: Final = (
-    "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE "
-    "NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN "
-    "SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE "
-    "MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
-).split()
+    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
+    "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
+    "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
+    "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
+    "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
+    "CHECKPOINT_RESTORE",
+)  # fmt: skip
 """Bit by bit as in linux/capability.h."""
 
 
@@ -159,7 +161,9 @@ def _kernel_lacks() -> Iterator[Lack]:
             yield Lack(f"fs.inotify.{name}", str(found), str(needed), remedy, blocks)
     mode = control_groups()
     if mode == "none":
-        yield Lack("control groups", "none mounted", "version 1 or 2", "mount them, or use another machine", blocks=True)
+        yield Lack(
+            "control groups", "none mounted", "version 1 or 2", "mount them, or use another machine", blocks=True
+        )
     elif mode != "v2":
         remedy = "runs with Docker or with podman and runc; boot with systemd.unified_cgroup_hierarchy=1 for version 2"
         yield Lack("control groups", mode, "v2", remedy, blocks=False)

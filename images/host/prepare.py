@@ -6,6 +6,7 @@ undo (images.host.changes). A machine whose engine works is left as it is, but f
 
 from __future__ import annotations
 
+import grp
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from typing import Final
 
 from clusters.errors import EnvironmentUnfit, RingproofError
 from clusters.journal import Journal
-from clusters.kind.engine import Engine, bounding_set_lacks, engines
+from clusters.kind.engine import bounding_set_lacks, engines
 from clusters.waiting import until
 from images.host import changes
 from images.host.changes import Say
@@ -42,6 +43,8 @@ def prepare(kind: str, say: Say) -> None:
     raise_limits(record, say)
     working = [engine for engine in engines() if engine.usable]
     packages = ["mmdebstrap", "arch-test"] if working else list(PODMAN if kind == "podman" else DOCKER)
+    if "docker.io" in packages and not _group_exists("docker"):
+        record.write({"group": "docker"})  # made by the package and not removed with it
     changes.install(packages, record, say)
     if working:
         say(f"{working[0].told} works and is left as it is")
@@ -60,6 +63,10 @@ def raise_limits(record: Journal, say: Say) -> None:
     """Kernel limits that eight nodes on one machine exceed."""
     if int(INSTANCES.read_text()) < ENOUGH_INSTANCES:
         changes.set_kernel(INSTANCES, str(ENOUGH_INSTANCES), record, say)
+
+
+def _group_exists(name: str) -> bool:
+    return any(entry.gr_name == name for entry in grp.getgrall())
 
 
 def _demand_debian() -> None:
@@ -143,11 +150,6 @@ def main(arguments: Sequence[str]) -> int:
         print(f"kind-host: {error}", file=sys.stderr)
         return error.exit_code
     return 0
-
-
-def unusable(found: Sequence[Engine]) -> list[Engine]:
-    """The engines that are there and do not work, for a sentence."""
-    return [engine for engine in found if not engine.usable]
 
 
 if __name__ == "__main__":
