@@ -32,6 +32,8 @@ TOOLS: Final = (
 )  # fmt: skip
 """One layer for kube-proxy (iptables with every library of its matches), etcd, flannel, probes and Cassandra."""
 WITHOUT: Final = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
+LIST: Final = "usr/share/ringproof-packages"
+"""What was unpacked into ``tools``, as file names of packages: nothing is installed, so dpkg knows of nothing."""
 SETTLE: Final = Path(__file__).parent / "node" / "settle"
 
 
@@ -42,16 +44,17 @@ def node(suite: str) -> Artifact:
 
 def tools(suite: str) -> Artifact:
     """Return the rootfs of the component images."""
-    return _artifact("rootfs-tools", suite, ["--variant=extract", f"--include={','.join(TOOLS)}"], 42)
+    listing = f'--extract-hook=ls "$1/var/cache/apt/archives" > "$1/{LIST}"'
+    return _artifact("rootfs-tools", suite, ["--variant=extract", f"--include={','.join(TOOLS)}", listing], 42)
 
 
 def package_version(rootfs: Path, package: str) -> str:
-    """Return the upstream version of a package, read from the package database inside a rootfs."""
+    """Return the upstream version of a package, read from the list of packages inside the ``tools`` rootfs."""
     with tarfile.open(rootfs) as whole:
-        status = whole.extractfile("./var/lib/dpkg/status")
-        assert status is not None
-        text = status.read().decode()
-    found = re.search(rf"^Package: {re.escape(package)}\n(?:.+\n)*?Version: (?:\d+:)?([^-+~\n]+)", text, re.MULTILINE)
+        listed = whole.extractfile(f"./{LIST}")
+        assert listed is not None
+        text = listed.read().decode()
+    found = re.search(rf"^{re.escape(package)}_(?:\d+%3a)?([^-+~_\n]+)", text, re.MULTILINE)
     if found is None:
         raise EnvironmentUnfit(f"{package} is not in {rootfs}; delete that folder and call this again")
     return found[1]

@@ -173,11 +173,11 @@ def test_an_archive_holds_a_shared_layer_once_and_names_every_image(tmp_path):
 
 
 def test_etcd_tells_the_version_of_its_package(tmp_path):
-    status = b"Package: etcd-client\nVersion: 9.9.9-1\n\nPackage: etcd-server\nStatus: x\nVersion: 3.5.16-4+b1\n\n"
+    listed = b"etcd-client_9.9.9-1_amd64.deb\netcd-server_3.5.16-4+b1_amd64.deb\niptables_1.8.11-2_amd64.deb\n"
     with tarfile.open(tmp_path / "rootfs", "w") as whole:
-        info = tarfile.TarInfo("./var/lib/dpkg/status")
-        info.size = len(status)
-        whole.addfile(info, io.BytesIO(status))
+        info = tarfile.TarInfo(f"./{rootfs.LIST}")
+        info.size = len(listed)
+        whole.addfile(info, io.BytesIO(listed))
     assert components.etcd_tag(tmp_path / "rootfs") == "3.5.16-0"
     with pytest.raises(EnvironmentUnfit, match="is not in"):
         rootfs.package_version(tmp_path / "rootfs", "etcd")
