@@ -77,8 +77,11 @@ def build(kubernetes: str | None = None, tell: Tell | None = None) -> str:
     if containers.labels(engine, wanted.image) is not None:
         return wanted.image
     _demand(engine, wanted)
-    _make(wanted.missing, tell)
-    _assemble(engine, wanted, tell)
+    missing = wanted.missing
+    _make(missing, tell)
+    if tell is not None:
+        tell(Progress("node image", len(missing) + 1, len(missing) + 1, ASSEMBLY_SECONDS))
+    _assemble(engine, wanted)
     return wanted.image
 
 
@@ -129,10 +132,8 @@ def _make(missing: Sequence[Artifact], tell: Tell | None) -> None:
         done += part.expected
 
 
-def _assemble(engine: Engine, wanted: Plan, tell: Tell | None) -> None:
+def _assemble(engine: Engine, wanted: Plan) -> None:
     """Load the rootfs as an image, bake the component images into it, name the result."""
-    if tell is not None:
-        tell(Progress("node image", len(wanted.missing) + 1, len(wanted.missing) + 1, ASSEMBLY_SECONDS))
     parts = wanted.parts
     base = f"localhost/ringproof/nodebase:{wanted.image.rpartition('-')[2]}"
     under = [layer(parts[name].path, parts[name].digest()) for name in ("rootfs-node", "layer-node")]
@@ -145,6 +146,7 @@ def _assemble(engine: Engine, wanted: Plan, tell: Tell | None) -> None:
         carried = Path(work, "carried.tar")
         write_archive(carried, components.carried(lock.read().build, wanted.minor, parts))
         containers.bake(engine, base, carried, wanted.image, labels(wanted))
+        containers.untag(engine, base)
 
 
 def labels(wanted: Plan) -> dict[str, str]:

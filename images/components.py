@@ -30,10 +30,10 @@ APPLETS: Final = (
     "awk", "basename", "cat", "chmod", "chown", "cmp", "cp", "cut", "date", "dd", "df", "dirname", "du", "echo", "env",
     "false", "find", "free", "grep", "gzip", "head", "hostname", "id", "kill", "ln", "ls", "mkdir", "mktemp", "mv",
     "nc", "nproc", "nslookup", "od", "pgrep", "pidof", "ping", "ping6", "pkill", "printf", "ps", "pwd", "readlink",
-    "realpath", "rm", "rmdir", "sed", "seq", "sh", "sleep", "sort", "stat", "sync", "tail", "tar", "tee", "test",
+    "realpath", "rm", "rmdir", "sed", "seq", "sleep", "sort", "stat", "sync", "tail", "tar", "tee", "test",
     "timeout", "top", "touch", "tr", "true", "uname", "uniq", "vi", "wc", "wget", "which", "xargs",
 )  # fmt: skip
-"""busybox is one file; each name is a link to it."""
+"""busybox is one file; each name is a link to it. Not sh: its own prefers applets to programs, such as its ip."""
 TABLES: Final = tuple(f"{family}{act}" for family in ("iptables", "ip6tables") for act in ("", "-save", "-restore"))
 """Debian's packages make these links by update-alternatives, which an unpacked rootfs never ran."""
 
@@ -52,6 +52,7 @@ def tools_layer() -> Artifact:
     """What an unpacked rootfs lacks: names of busybox and iptables, a root user, flannel's start."""
     entries = {f"usr/bin/{name}": Entry(link="busybox") for name in APPLETS}
     entries |= {f"usr/sbin/{name}": Entry(link="xtables-nft-multi") for name in TABLES}
+    entries["usr/bin/sh"] = Entry(link="dash")
     entries |= {
         "etc/passwd": Entry(b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"),
         "etc/group": Entry(b"root:x:0:\nnogroup:x:65534:\n"),

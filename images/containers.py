@@ -42,6 +42,11 @@ def load(engine: Engine, archive: Path) -> None:
         ) from error
 
 
+def untag(engine: Engine, image: str) -> None:
+    """Forget a name; layers stay as long as another image is made of them."""
+    run([engine.program, "rmi", "--no-prune", image], timeout=ASK_SECONDS)
+
+
 def demand_room(engine: Engine) -> None:
     """EnvironmentUnfit when the engine's storage is too full for an image."""
     place = storage(engine)

@@ -27,7 +27,7 @@ NODE: Final = (
     "netbase",
 )  # fmt: skip
 TOOLS: Final = (
-    "base-files", "busybox-static", "iptables", "conntrack", "nftables", "iproute2", "etcd-server", "python3",
+    "base-files", "busybox-static", "dash", "iptables", "conntrack", "nftables", "iproute2", "etcd-server", "python3",
     "netbase",
 )  # fmt: skip
 """One layer for kube-proxy (iptables with every library of its matches), etcd, flannel, probes and Cassandra."""

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from images.build import Progress as Step
+if TYPE_CHECKING:
+    from images.build import Progress as Step
 
 app = typer.Typer(help="Node images of the kind provider.", no_args_is_help=True)
+
+WIDTH = 160
+"""Columns where nobody looks: a name is never cut."""
 
 Kubernetes = Annotated[
     str | None, typer.Option("--kubernetes", metavar="MINOR", help="Such as 1.33; RINGPROOF_KUBERNETES says the same.")
@@ -112,4 +116,5 @@ class Shown:
 
 
 def _console() -> Console:
-    return Console(highlight=False)
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=WIDTH)

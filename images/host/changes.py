@@ -20,6 +20,8 @@ from clusters.shell import CommandFailed, run
 from clusters.waiting import until
 
 STATE: Final = Path("/var/lib/ringproof")
+POLICY: Final = Path("/usr/sbin/policy-rc.d")
+"""Debian's answer to "may this service start?" while packages are installed; exit 101 is "no" (invoke-rc.d(8))."""
 APT_SECONDS: Final = 900.0
 """Deadline of one apt-get call: 100 MB of packages at 150 kB/s."""
 STOP_SECONDS: Final = 30.0
@@ -45,16 +47,15 @@ def install(packages: Sequence[str], record: Journal, say: Say) -> None:
         return
     say(f"installing {len(new)} packages: {' '.join(new)}")
     record.write({"packages": new})
-    policy = Path("/usr/sbin/policy-rc.d")
-    forbidding = None if policy.exists() else record.write({"file": str(policy)})
+    forbidding = None if POLICY.exists() else record.write({"file": str(POLICY)})
     if forbidding is not None:
-        policy.write_text("#!/bin/sh\nexit 101\n")
-        policy.chmod(0o755)
+        POLICY.write_text("#!/bin/sh\nexit 101\n")
+        POLICY.chmod(0o755)
     try:
         apt(["install", "--yes", "-qq", "--no-install-recommends", *new])
     finally:
         if forbidding is not None:
-            policy.unlink()
+            POLICY.unlink()
             record.done(forbidding)
 
 
