@@ -132,6 +132,20 @@ def test_a_daemon_with_containers_is_not_stopped(monkeypatch, record, said):
     assert len(record.open()) == 1
 
 
+def test_what_cannot_be_taken_back_is_named_and_stays_in_the_journal(record, said, monkeypatch):
+    record.write({"link": "docker0"})
+    monkeypatch.setattr(changes.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 0))
+
+    def refuse(*_, **__):
+        raise changes.CommandFailed("ip link: exit 2: busy")
+
+    monkeypatch.setattr(changes, "run", refuse)
+    with pytest.raises(CleanupFailed, match="link docker0 cannot be taken back: .*busy") as refused:
+        changes.undo(record, said.append)
+    assert refused.value.exit_code == 13
+    assert len(record.open()) == 1
+
+
 def test_dockers_rules_go_and_those_of_others_stay(monkeypatch, said):
     listed = {
         "filter": "-P FORWARD DROP\n-N DOCKER\n-N OTHER\n-A FORWARD -j DOCKER\n-A FORWARD -i eth9 -j OTHER\n"

@@ -98,7 +98,12 @@ def undo(record: Journal, say: Say) -> int:
     for number, change in entries.items():
         for word, act in _UNDO.items():
             if word in change:
-                act(change, say)
+                try:
+                    act(change, say)
+                except (CommandFailed, OSError) as error:
+                    raise CleanupFailed(
+                        f"{word} {change[word]} cannot be taken back: {error}; see to that and call this again"
+                    ) from error
         record.done(number)
     return len(entries)
 
@@ -144,7 +149,7 @@ def _remove_group(change: Mapping[str, Any], say: Say) -> None:
 
 
 def _remove_link(change: Mapping[str, Any], say: Say) -> None:
-    if Path("/sys/class/net", change["link"]).exists():
+    if subprocess.run(["ip", "link", "show", change["link"]], capture_output=True, check=False).returncode == 0:
         say(f"removing the bridge {change['link']}")
         run(["ip", "link", "delete", change["link"]], timeout=10)
 

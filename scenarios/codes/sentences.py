@@ -16,7 +16,7 @@ Pattern = tuple[str, str]
 ERRORS: dict[str, Sequence[Pattern]] = {
     "CleanupFailed": (
         ("error:keeper killed", r"^keeper .* was killed; it said"),
-        ("error:host not prepared", r"^containers are running"),
+        ("error:host not prepared", r"^containers are running|cannot be taken back"),
     ),
     "BundleError": (
         ("error:no bundle", r"no scenario folder|no run folder"),
