@@ -17,7 +17,7 @@ from clusters.errors import EnvironmentUnfit
 from clusters.kind.engine import Engine, choose
 from clusters.ring.artifacts import cache_root
 from clusters.ring.flags import fitting_majors
-from images import components, containers, golang, lock, store
+from images import components, containers, golang, lock, rootfs, store
 from images.layers import Image, layer, write_archive
 from images.store import Artifact
 
@@ -73,10 +73,12 @@ def build(kubernetes: str | None = None, tell: Tell | None = None) -> str:
     """
     engine = choose()
     wanted = plan(kubernetes)
+    here = containers.labels(engine, wanted.image) is not None
+    if not here:
+        _demand(engine, wanted)
     _publish_kind(wanted, tell)
-    if containers.labels(engine, wanted.image) is not None:
+    if here:
         return wanted.image
-    _demand(engine, wanted)
     missing = wanted.missing
     _make(missing, tell)
     if tell is not None:
@@ -109,9 +111,15 @@ def _publish_kind(wanted: Plan, tell: Tell | None) -> None:
 
 
 def _demand(engine: Engine, wanted: Plan) -> None:
+    """Everything that could stop the build later stops it now."""
     _demand_machine()
-    if wanted.missing:
+    missing = {part.name for part in wanted.missing}
+    if missing:
         store.demand_room()
+    if missing & {part.name for part in wanted.programs}:
+        golang.demand()
+    if missing & {"rootfs-node", "rootfs-tools"}:
+        rootfs.demand()
     containers.demand_room(engine)
 
 

@@ -19,8 +19,9 @@ from images.lock import Minor
 from images.store import Artifact, key
 
 ROOT: Final = Path(__file__).with_name("go")
-FLAGS: Final = ("-mod=readonly", "-trimpath", "-buildvcs=false", "-tags", "providerless")
-"""providerless leaves Kubernetes' cloud providers out."""
+FLAGS: Final = ("-mod=readonly", "-trimpath", "-buildvcs=false")
+TAGS: Final = ("providerless",)
+"""It leaves Kubernetes' cloud providers out."""
 BUILD_SECONDS: Final = 3600.0
 """Deadline of one build: ten times what Kubernetes takes on two quiet cores."""
 STAMPED: Final = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
@@ -68,15 +69,26 @@ def kubernetes(minor: Minor) -> Artifact:
         "buildDate": "1970-01-01T00:00:00Z",
     }
     stamps = [f"-X {package}.{field}={value}" for package in STAMPED for field, value in told.items()]
-    return _artifact(KUBERNETES, minor.modules, " ".join(["-s", "-w", *stamps]))
+    return _artifact(KUBERNETES, minor.modules, " ".join(["-s", "-w", *stamps]), minor.tags)
 
 
-def _artifact(program: Program, modules: str, link: str) -> Artifact:
+def demand() -> str:
+    """Return Go's program; EnvironmentUnfit when it is not here."""
+    go = shutil.which("go")
+    if go is None:
+        raise EnvironmentUnfit(
+            "no registry and no Go: node images are pulled or built, and neither is possible here; install Go 1.26 "
+            "or later (https://go.dev/dl) or give this machine a container registry"
+        )
+    return go
+
+
+def _artifact(program: Program, modules: str, link: str, tags: Sequence[str] = ()) -> Artifact:
     folder = ROOT / program.name
     sums = folder / modules.replace(".mod", ".sum")
     files: Iterable[Path] = [file for file in (folder / modules, sums, *folder.glob("*.go")) if file.exists()]
     chosen = [] if modules == "go.mod" else [f"-modfile={modules}"]
-    command = ["build", *FLAGS, *chosen, "-ldflags", link]
+    command = ["build", *FLAGS, "-tags", ",".join([*TAGS, *tags]), *chosen, "-ldflags", link]
 
     def make(target: Path) -> None:
         _go([*command, "-o", str(target), program.package], folder)
@@ -85,15 +97,9 @@ def _artifact(program: Program, modules: str, link: str) -> Artifact:
 
 
 def _go(arguments: Sequence[str], folder: Path) -> None:
-    go = shutil.which("go")
-    if go is None:
-        raise EnvironmentUnfit(
-            "no registry and no Go: node images are pulled or built, and neither is possible here; install Go 1.26 "
-            "or later (https://go.dev/dl) or give this machine a container registry"
-        )
     settings: Mapping[str, str] = {**os.environ, "CGO_ENABLED": "0", "GOOS": "linux", "GOWORK": "off", "GOFLAGS": ""}
     try:
-        run([go, *arguments], timeout=BUILD_SECONDS, cwd=str(folder), env=settings)
+        run([demand(), *arguments], timeout=BUILD_SECONDS, cwd=str(folder), env=settings)
     except CommandFailed as error:
         raise EnvironmentUnfit(
             f"{folder.name} cannot be built with Go: {error}; see that the Go module proxy is reached (go env GOPROXY)"

@@ -22,10 +22,11 @@ class _Frozen(BaseModel):
 
 
 class Minor(_Frozen):
-    """One Kubernetes minor that can be built: its patch version and the module file beside the program's source."""
+    """One Kubernetes minor that can be built: patch version, module file beside the program's source, its build tags."""
 
     version: str
     modules: str
+    tags: tuple[str, ...] = ()
 
 
 class Build(_Frozen):

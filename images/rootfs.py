@@ -60,6 +60,12 @@ def package_version(rootfs: Path, package: str) -> str:
     return found[1]
 
 
+def demand() -> None:
+    """EnvironmentUnfit when mmdebstrap is not here."""
+    if shutil.which("mmdebstrap") is None:
+        raise EnvironmentUnfit("mmdebstrap is not installed, which makes rootfs of nodes; as root: make kind-host")
+
+
 def mirror() -> str:
     """Return the address of the Debian mirror."""
     address = (os.environ.get(SETTING) or MIRROR).rstrip("/")
@@ -77,8 +83,7 @@ def _artifact(name: str, suite: str, options: list[str], expected: float) -> Art
     hooks = [f'--customize-hook="{SETTLE}" "$1"'] if name == "rootfs-node" else []
 
     def make(target: Path) -> None:
-        if shutil.which("mmdebstrap") is None:
-            raise EnvironmentUnfit("mmdebstrap is not installed, which makes rootfs of nodes; as root: make kind-host")
+        demand()
         source = f"deb {mirror()} {suite} main"
         # The same packages then give the same bytes.
         settings = {**os.environ, "SOURCE_DATE_EPOCH": "0"}
