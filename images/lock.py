@@ -22,7 +22,7 @@ class _Frozen(BaseModel):
 
 
 class Minor(_Frozen):
-    """One Kubernetes minor that can be built: patch version, module file beside the program's source, its build tags."""
+    """One Kubernetes minor that can be built: patch version, module file beside the source, build tags."""
 
     version: str
     modules: str

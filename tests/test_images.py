@@ -35,7 +35,8 @@ def engine_that_says(monkeypatch, *modules, answer=lambda command: ""):
         return answer(executed[-1])
 
     for module in modules:
-        monkeypatch.setattr(module, "run", run)
+        if hasattr(module, "run"):
+            monkeypatch.setattr(module, "run", run)
         if hasattr(module, "choose"):
             monkeypatch.setattr(module, "choose", lambda: DOCKER)
     monkeypatch.setattr(containers, "storage", lambda _: "/")
@@ -290,6 +291,26 @@ def test_a_build_tells_every_step_and_less_time_each_time(monkeypatch):
     assert [(step.step, step.number, step.steps) for step in told] == [("p0", 1, 4), ("p1", 2, 4), ("p2", 3, 4)]
     assert told[0].remaining > told[1].remaining > 0
     assert told[0].remaining == 60 + build.ASSEMBLY_SECONDS
+
+
+def test_both_ends_of_a_pipe_must_end_well(tmp_path):
+    assert shelf._piped(["echo", "x"], ["grep", "-q", "x"])
+    assert not shelf._piped(["echo", "x"], ["grep", "-q", "y"])
+    assert not shelf._piped(["sh", "-c", "echo x; exit 1"], ["cat"])
+    assert not shelf._piped([str(tmp_path / "absent")], ["cat"])
+
+
+def test_what_would_stop_a_build_late_stops_it_before_anything_is_made(monkeypatch, cache):
+    engine_that_says(monkeypatch, build, containers, answer=absent)
+    present = set(golang.PROGRAMS) | {"go"}
+    monkeypatch.setattr(golang.shutil, "which", lambda name: f"/bin/{name}" if name in present else None)
+    monkeypatch.setattr(store, "ROOM", 0)
+    with pytest.raises(EnvironmentUnfit, match="mmdebstrap is not installed"):
+        build.build()
+    present.clear()
+    with pytest.raises(EnvironmentUnfit, match="no registry and no Go"):
+        build.build()
+    assert not (cache / "images").exists()
 
 
 def test_scripts_of_the_node_are_correct_shell():
