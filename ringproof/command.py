@@ -21,6 +21,7 @@ from rich.text import Text
 from typer.exceptions import TyperException
 
 from clusters.errors import RingproofError, UsageError
+from ringproof.images import app as images
 from scenarios import codes
 
 INTERRUPTED, INTERNAL, USAGE = 2, 3, 4
@@ -37,6 +38,7 @@ reports = typer.Typer(help="The report of a run.", no_args_is_help=True)
 app.add_typer(reports, name="report")
 bundles = typer.Typer(help="A run as one file for others.", no_args_is_help=True)
 app.add_typer(bundles, name="bundle")
+app.add_typer(images, name="images")
 
 
 class Looked(StrEnum):

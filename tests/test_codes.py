@@ -16,7 +16,7 @@ from scenarios.codes.pages import sections
 
 ROOT = Path(__file__).parents[1]
 GIVEN = ROOT / "tests" / "data" / "codes.txt"
-ROOMS = ("clusters", "scenarios", "reports", "fixtures", "ringproof")
+ROOMS = ("clusters", "images", "scenarios", "reports", "fixtures", "ringproof")
 PARTS = ("**Observed:**", "**Usual cause", "**Look at:**", "**Do:**")
 CHECKS = [key for key, judgement in _REGISTRY.items() if judgement.__module__.startswith("scenarios.")]
 """The product's own checks: other tests register some of theirs in the same process."""

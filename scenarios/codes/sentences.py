@@ -14,7 +14,10 @@ Pattern = tuple[str, str]
 """(failure, regular expression that is searched for in its sentence)."""
 
 ERRORS: dict[str, Sequence[Pattern]] = {
-    "CleanupFailed": (("error:keeper killed", r"^keeper .* was killed; it said"),),
+    "CleanupFailed": (
+        ("error:keeper killed", r"^keeper .* was killed; it said"),
+        ("error:host not prepared", r"^containers are running|cannot be taken back"),
+    ),
     "BundleError": (
         ("error:no bundle", r"no scenario folder|no run folder"),
         ("error:another boot", r"recorded in another boot"),
@@ -60,6 +63,15 @@ ERRORS: dict[str, Sequence[Pattern]] = {
         ("error:no fitting Java", r"RINGPROOF_JAVA|does not run on Java"),
         ("error:slow driver", r"libev"),
         ("error:ability missing", r"which cluster .* cannot do"),
+        ("error:no engine", r"no container engine (is|can)"),
+        ("error:host not prepared", r"a container engine is installed|does not answer after its installation"
+                                    r"|packages cannot be installed|stays as it is"),
+        ("error:no space for images", r"^no space for images"),
+        ("error:images not built", r"no registry and no Go|cannot be built with Go|mmdebstrap|built for x86_64"
+                                   r"|cannot be made from Debian|delete that folder and call"),
+        ("error:engine refuses", r"cannot load an image|cannot start a privileged"),
+        ("error:images not pulled", r"cannot be pulled|not published as a node|cannot be saved|here to save"
+                                    r"|cannot be written: "),
         ("error:folder not writable", r"cannot be made|runs are kept below it|where you may write"),
     ),
     "ProvisionFailed": (

@@ -224,6 +224,12 @@ _ERRORS: Mapping[str, tuple[str, ...]] = {
     "RP-FIT-021": ("doctor:control groups",),
     "RP-FIT-022": ("doctor:inotify", "doctor:memory mappings",),
     "RP-FIT-023": ("doctor:bridge", "doctor:vxlan", "doctor:tun", "doctor:nftables", "doctor:netem",),
+    "RP-FIT-031": ("error:no engine",),
+    "RP-FIT-032": ("error:host not prepared",),
+    "RP-FIT-033": ("error:no space for images",),
+    "RP-FIT-034": ("error:images not built",),
+    "RP-FIT-035": ("error:engine refuses",),
+    "RP-FIT-036": ("error:images not pulled",),
     "RP-FIT-099": ("error:EnvironmentUnfit", "doctor:*"),
     "RP-INT-001": ("error:RingproofError",),
 }  # fmt: skip
