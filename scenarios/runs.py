@@ -21,7 +21,6 @@ import psutil
 
 from clusters.alive import Identity
 from clusters.errors import BundleError, EnvironmentUnfit
-from clusters.providers import LAB
 from clusters.shell import CommandFailed, run
 from scenarios.index import INDEX
 from scenarios.verdict import RunVerdict, Verdict
@@ -62,7 +61,6 @@ class RunBook:
         started = {
             "schema": 1,
             "run_id": folder.name,
-            "provider": LAB,
             "argv": sys.argv,
             "versions": versions(),
             "host": host_facts(),

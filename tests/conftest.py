@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 from scenarios.run import Run
 from tests.lease_fakes import leased_ring
+
+# how long an example takes depends on what else the machine does: speed is for `make bench`, never for a test
+settings.register_profile("untimed", settings(), deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

@@ -39,7 +39,8 @@ def options(subcommand: str) -> set[str]:
 
 def wrong_calls(text: str) -> list[str]:
     """Calls whose command, option, scenario or topology does not exist; names in capitals are the reader's own."""
-    known = {item.name or item.callback.__name__ for item in command.app.registered_commands} | {"report"}
+    known = {item.name or item.callback.__name__ for item in command.app.registered_commands}
+    known |= {group.name for group in command.app.registered_groups}
     wrong = []
     for name, rest in CALL.findall(text):
         if name not in known:
