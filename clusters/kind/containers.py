@@ -54,7 +54,9 @@ class Containers:
                 raise ClustersGone(said) from error
             raise ClustersRefused(said) from error
 
-    def exec(self, container: str, command: Sequence[str], *, timeout: float = SECONDS, stdin: str | None = None) -> str:
+    def exec(
+        self, container: str, command: Sequence[str], *, timeout: float = SECONDS, stdin: str | None = None
+    ) -> str:
         """What a command printed inside a container."""
         head = ["exec", "--privileged", *(["-i"] if stdin is not None else [])]
         return self.ask(*head, container, *command, timeout=timeout, stdin=stdin)

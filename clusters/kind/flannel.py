@@ -27,7 +27,8 @@ LOOP = """set -eu
 ( while :; do
     if [ -s /run/flannel/subnet.env ]; then
       . /run/flannel/subnet.env
-      sed -e "s|\\"mtu\\": 0|\\"mtu\\": $FLANNEL_MTU|" -e "s|@SUBNET@|$(echo "$FLANNEL_SUBNET" | sed 's|[.]1/|.0/|')|" \\
+      subnet=$(echo "$FLANNEL_SUBNET" | sed 's|[.]1/|.0/|')
+      sed -e "s|\\"mtu\\": 0|\\"mtu\\": $FLANNEL_MTU|" -e "s|@SUBNET@|$subnet|" \\
         /etc/kube-flannel/conflist > /etc/cni/net.d/.ringproof
       cmp -s /etc/cni/net.d/.ringproof /etc/cni/net.d/10-ringproof.conflist ||
         mv /etc/cni/net.d/.ringproof /etc/cni/net.d/10-ringproof.conflist

@@ -105,7 +105,7 @@ def _range(address: str | None, length: int | None) -> str | None:
 
 def route_words(route: Route) -> list[str]:
     """The route as `ip route` takes it (ip-route(8))."""
-    words = [] if route.kind == "unicast" else [route.kind]
+    words: list[str] = [] if route.kind == "unicast" else [route.kind]
     words.append(route.destination)
     words += ["via", route.via] if route.via is not None else []
     words += ["dev", route.device] if route.device is not None else []

@@ -19,7 +19,6 @@ HOSTS = "/ringproof/hosts"
 """In every node: the folder `hosts` that the clusters write to."""
 CODE = "/ringproof/code"
 """In every node: the probe agent's program, read-only."""
-MAX_NODES_MASK = 24
 
 Json = dict[str, Any]
 
@@ -27,12 +26,13 @@ Json = dict[str, Any]
 def cluster_config(place: ClusterPlace, image: NodeImage, folder: Path, timers: str) -> Json:
     """The configuration of one cluster: one control plane in no zone of a ring, and a worker per zone and number.
 
-    ``folder`` receives what pods say; ``timers`` is the ring's profile, of which the kubelet's back-off is a part.
+    ``folder`` receives what pods say in `hosts/` and holds the programs() in `code/`; ``timers`` is the ring's profile,
+    of which the kubelet's back-off is a part.
     """
     spec = place.spec
-    mounts = [
+    mounts: list[Json] = [
         {"hostPath": str(folder / "hosts"), "containerPath": HOSTS},
-        {"hostPath": str(code_folder()), "containerPath": CODE, "readOnly": True},
+        {"hostPath": str(folder / "code"), "containerPath": CODE, "readOnly": True},
     ]
     zones = [zone for _ in range(spec.nodes_per_zone) for zone in spec.zones]
     nodes = [_node("control-plane", place, CONTROL_PLANE_ZONE, mounts)]
@@ -75,9 +75,10 @@ def text(value: Json) -> str:
     return yaml.safe_dump(value, sort_keys=False)
 
 
-def code_folder() -> Path:
-    """The folder of the programs that run in pods; it holds nothing else."""
-    return Path(__file__).parent / "inside"
+def programs() -> list[Path]:
+    """The programs that run in pods, to be copied into the folder `code` before a cluster is made."""
+    here = Path(__file__).parent
+    return [here / "inside" / "start.sh", here / "inside" / "agent.py", here.parent / "probe.py"]
 
 
 def _node(role: str, place: ClusterPlace, zone: str, mounts: list[Json]) -> Json:

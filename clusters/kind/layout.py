@@ -195,7 +195,9 @@ def _refuse(spec: ClusterSpec) -> None:
         fitting = ", ".join(FITTING)
         raise UsageError(f"cluster {spec.name}: kind does not build routing {spec.routing}; choose one of {fitting}")
     if spec.dns.mode is DnsMode.MANAGED:
-        raise UsageError(f"cluster {spec.name}: kind does not build DNS mode managed; choose stub-domain or shared-suffix")
+        raise UsageError(
+            f"cluster {spec.name}: kind does not build DNS mode managed; choose stub-domain or shared-suffix"
+        )
     if spec.node_range.prefixlen > SMALLEST_PREFIX:
         raise UsageError(
             f"cluster {spec.name}: node range {spec.node_range} is too small for kind; widen it to /{SMALLEST_PREFIX}"

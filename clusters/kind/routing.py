@@ -83,3 +83,22 @@ def batch(routes: Sequence[Route]) -> str:
         via = f" via {route.via}" if route.via else ""
         lines.append(f"route replace {kind}{route.destination}{via} proto {PROTOCOL}\n")
     return "".join(lines)
+
+
+def kindnet_cure(layout: Layout, place: ClusterPlace) -> list[list[str]]:
+    """Commands for a node of kind's own image: what goes to a joined cluster's range keeps its source address.
+
+    kindnet translates everything that leaves its own pod range in the chain KIND-MASQ-AGENT, which it appends to and
+    never empties (kind images/kindnetd/cmd/kindnetd/masq.go), so a rule at its head stays. Each command tests first.
+    """
+    chain = "iptables -t nat -{verb} KIND-MASQ-AGENT {place}-d {range} -j RETURN"
+    return [
+        [
+            "/bin/sh",
+            "-c",
+            f"{chain.format(verb='C', place='', range=network)} 2>/dev/null || "
+            f"{chain.format(verb='I', place='1 ', range=network)}",
+        ]
+        for other in layout.joined_to(place)
+        for network in (other.spec.pod_range, other.spec.node_range)
+    ]

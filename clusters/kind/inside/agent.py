@@ -1,4 +1,4 @@
-"""The probe agent in a pod of a real cluster, standard library only: `python agent.py serve` and `python agent.py join`.
+"""The probe agent in a pod of a real cluster, standard library only: `python agent.py serve`, `python agent.py join`.
 
 `serve` is a container of the pod for as long as the pod lives: it answers at the probe's port, and speaks the agent's
 line protocol (probe.py) with everyone who joins. `join` is run inside by whoever wants to ask: its standard input and
@@ -7,6 +7,7 @@ output are one conversation. They meet at an abstract socket, which belongs to t
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import socket
@@ -14,8 +15,8 @@ import sys
 import threading
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-import probe
+sys.path.insert(0, str(Path(__file__).parent))  # probe.py lies beside this file in a pod
+probe = importlib.import_module("probe")
 
 MEETING = "\0ringproof/probe"
 
