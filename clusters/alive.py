@@ -11,6 +11,11 @@ _STATE, _START = 0, 19
 """Fields 3 and 22 of /proc/PID/stat, counted after the name in parentheses (proc(5))."""
 
 
+def abstract(name: str) -> str:
+    """The address of a socket that is a sign of life: abstract, so that its name goes with its holder (unix(7))."""
+    return f"\0ringproof/{name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """One process of one machine boot; ``start`` is in clock ticks since the boot."""

@@ -244,7 +244,8 @@ class FaultsDns(Protocol):
     def add_dns_rule(self, rule: Mapping[str, Any]) -> None:
         """In force for the next query when this returns; UsageError when it is refused, then nothing has changed.
 
-        Keys are those of clusters.dns.rules.Rule: `id`, `match`, `action` (drop, servfail, nxdomain, answer), `address`.
+        Keys are those of clusters.dns.rules.Rule: `id`, `match`, `action` (drop, servfail, nxdomain, answer) and, with
+        answer, `address`.
         """
 
     def delete_dns_rule(self, identity: str) -> None:

@@ -21,8 +21,9 @@ import platformdirs
 
 from clusters.alive import Identity
 from clusters.catalog import named
+from clusters.cluster import ClusterSet
 from clusters.errors import EnvironmentUnfit, ProvisionFailed, UsageError, WaitTimeout
-from clusters.lab.wire import LabGone, Lease
+from clusters.providers import LAB, provider
 from clusters.ring.attach import HeldRing
 from clusters.ring.standing import StandingRing
 from clusters.waiting import until
@@ -44,11 +45,16 @@ class Holding:
     lab: str
     expires: float
     holder: Identity
+    provider: str = LAB
 
     @property
     def ready(self) -> bool:
         """Whether its ring is formed and may be leased."""
         return bool(self.lab)
+
+    def clusters(self) -> ClusterSet:
+        """What it holds, to be closed by the caller."""
+        return provider(self.provider).attach(named(self.topology), self.lab)
 
     def lease(self, step: Callable[[str], None] = lambda _text: None) -> HeldRing:
         """Take its ring up to conduct on."""
@@ -126,14 +132,14 @@ def forget(entry: Holding) -> None:
         path.unlink(missing_ok=True)
 
 
-def claim(topology: str, folder: Path, expires: float) -> Holding:
+def claim(topology: str, folder: Path, expires: float, made_by: str = LAB) -> Holding:
     """A free name, made from the topology's, entered for this process."""
     with filelock.FileLock(registry() / ".lock"):
         taken = {entry.name for entry in standing()}
         stem = named(topology).name
         name = next(name for name in (stem, *(f"{stem}-{number}" for number in range(2, 1000))) if name not in taken)
         source = topology if topology == stem else str(Path(topology).resolve())
-        entry = Holding(name, source, str(folder.resolve()), "", time.time() + expires, Identity.of())
+        entry = Holding(name, source, str(folder.resolve()), "", time.time() + expires, Identity.of(), made_by)
         write(entry)
     return entry
 
@@ -150,7 +156,7 @@ def renamed(entry: Holding, lab: str) -> Holding:
 
 def keep(standing: StandingRing, topology: str, expires: float, said: Callable[[Holding], None]) -> None:
     """Enter a ring that stands under a name of its own, and hold it; see hold()."""
-    entry = claim(topology, standing.folder, expires)
+    entry = claim(topology, standing.folder, expires, standing.provider)
     try:
         hold(standing, entry, said)
     finally:
@@ -172,11 +178,8 @@ def hold(standing: StandingRing, entry: Holding, said: Callable[[Holding], None]
 
 def gone(standing: StandingRing) -> bool:
     """Whether nobody answers for the lab any more."""
-    lease = Lease(standing.lab_name)
+    clusters = provider(standing.provider).attach(standing.topology, standing.lab_name)
     try:
-        lease.call("states", cluster=standing.topology.clusters[0].name)
-    except LabGone:
-        return True
+        return not clusters.alive
     finally:
-        lease.close()
-    return False
+        clusters.close()

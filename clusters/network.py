@@ -13,7 +13,7 @@ PROTOCOL = 82
 """Routing protocol number written on every rule and route of ours (`ip rule show protocol 82`); 82 is not assigned
 in iproute2's rt_protos."""
 CUT_PRIORITY = 10
-"""Priority of the rules of cuts: after the kernel's own for local addresses (0), before every table that could route."""
+"""Priority of the rules of cuts: after the kernel's for local addresses (0), before every table that could route."""
 
 Verb = Literal["blackhole", "prohibit", "unreachable"]
 Transport = Literal["tcp", "udp"]

@@ -6,12 +6,16 @@ Nothing outside a provider imports it; this registry is the one way in.
 from __future__ import annotations
 
 import pkgutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from clusters.cluster import ClusterSet
 from clusters.errors import UsageError
-from clusters.topology import Topology
+from clusters.topology import RingSpec, Topology
+
+Progress = Callable[[int, int, str], None]
+Tell = Callable[[str, Mapping[str, Any]], None]
 
 LAB = "lab"
 PROVIDERS = {LAB: "clusters.lab.provider:PROVIDER"}
@@ -31,6 +35,16 @@ class Provider(Protocol):
     @property
     def name(self) -> str:
         """As the user asks for it, and as bundles call it."""
+
+    def require(self) -> None:
+        """Return when this machine can carry clusters; EnvironmentUnfit says what it lacks, and the fix."""
+
+    def prepare(self, ring: RingSpec, progress: Progress, tell: Tell) -> None:
+        """Whatever hosts of such a ring need on this machine is fetched or made when this returns.
+
+        ArtifactMissing or EnvironmentUnfit when it cannot be had. ``tell`` hears of it: `java`, `warning`
+        (docs/formats.md, events of a run); ``progress`` of each file: bytes so far, bytes in all, name.
+        """
 
     def start(self, topology: Topology, name: str, folder: Path) -> Lifeline:
         """Clusters, the network between them, DNS and client pods of a topology are up when this returns; no host is.

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from clusters.lab.wire import abstract
+from clusters.alive import abstract
 from clusters.waiting import until
 
 CORES_PER_RING = 2

@@ -11,8 +11,9 @@ from pathlib import Path
 from unittest.mock import patch
 
 from clusters.catalog import named
+from clusters.cluster import ReschedulesPods
 from clusters.errors import ProvisionFailed
-from clusters.ring import formation
+from clusters.lab import hosts
 from clusters.ring.archive import ensure_archive, rehearse
 from clusters.ring.artifacts import ensure_cassandra
 from clusters.ring.config import declare_hosts
@@ -128,16 +129,16 @@ def formation_figures(part: str, formed: Sequence[Formed]) -> list[Figure]:
 @contextmanager
 def archive_used(*, used: bool) -> Iterator[None]:
     """Hosts of rings formed in the block map the class-data archive, or have none; their command is made anew."""
-    formation.start_command.cache_clear()
+    hosts.start_command.cache_clear()
     try:
         if used:
             yield
         else:
             # There is no setting for it: nobody but a bench wants to start slower.
-            with patch.object(formation, "ensure_archive", lambda _java, _version: None):
+            with patch.object(hosts, "ensure_archive", lambda _java, _version: None):
                 yield
     finally:
-        formation.start_command.cache_clear()
+        hosts.start_command.cache_clear()
 
 
 def single_start(topology: Topology, *, warm: bool) -> float:
@@ -174,7 +175,9 @@ def reschedule(ring: Ring, who: str, say: Say) -> float:
     host = ring.host(who)
     say(f"reschedule of {who}")
     begun = time.monotonic_ns()
-    ring.clusters.cluster(host.spec.cluster).reschedule(host.spec.pod)
+    cluster = ring.clusters.cluster(host.spec.cluster)
+    assert isinstance(cluster, ReschedulesPods)
+    cluster.reschedule(host.spec.pod)
     ring.await_agreement(2 * ring.limits.restart.seconds)
     return seconds_since(begun)
 

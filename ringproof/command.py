@@ -37,12 +37,6 @@ reports = typer.Typer(help="The report of a run.", no_args_is_help=True)
 app.add_typer(reports, name="report")
 
 
-class Provider(StrEnum):
-    """What makes the clusters."""
-
-    LAB = "lab"
-
-
 class Sequenced(StrEnum):
     """The order of a profile's items."""
 
@@ -68,7 +62,7 @@ def run(  # noqa: PLR0913, PLR0917  each parameter is an option of the command l
     topology: Annotated[
         list[str] | None, typer.Option(help="On this one (name or YAML file); may be repeated.")
     ] = None,
-    provider: Annotated[Provider, typer.Option(help="What makes the clusters.")] = Provider.LAB,
+    provider: Annotated[str, typer.Option(help="What makes the clusters.")] = "lab",
     seed: Annotated[int | None, typer.Option(help="Of every random choice; random and printed without it.")] = None,
     order: Annotated[Sequenced, typer.Option(help="Of the scenarios.")] = Sequenced.FORWARDS,
     keep: Annotated[bool, typer.Option("--keep", help="Hold the last ring after the run, until Ctrl-C.")] = False,
@@ -80,14 +74,13 @@ def run(  # noqa: PLR0913, PLR0917  each parameter is an option of the command l
     from ringproof.running import run as conduct
     from scenarios.profiles import Selection
 
-    del provider  # one choice so far; typer has checked it
     chosen = Selection(profile, tuple(scenario or ()), variant, tuple(topology or ()), order is Sequenced.BACKWARDS)
-    asked = Order(chosen, seed)
+    asked = Order(chosen, seed, provider=provider)
     if on is not None:
         entry = holding.find(on)
         places = tuple(topology or ()) or (entry.topology,)
         chosen = Selection(profile, chosen.scenarios, variant, places, chosen.backwards)
-        asked = Order(chosen, seed, held=entry.lease)
+        asked = Order(chosen, seed, held=entry.lease, provider=entry.provider)
     elif keep:
         asked.keep = lambda standing, source, out: holding.keep(
             standing, source, holding.EXPIRES, lambda entry: _up(entry, out)

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from clusters.catalog import named
 from clusters.errors import RingproofError, UsageError
-from clusters.fitness import require
 from clusters.plan import plan
+from clusters.providers import LAB, provider
 from clusters.ring.attach import HeldRing
 from clusters.ring.standing import StandingRing
 from reports import summary
@@ -42,12 +42,14 @@ class Order:
     runs: Path = RUNS
     held: Callable[[], HeldRing] | None = None
     keep: Keep | None = None
-    check: Callable[[], None] = require
-    """Raises EnvironmentUnfit before anything is created; not asked for a held ring, which stands already."""
+    check: Callable[[], None] | None = None
+    """Raises EnvironmentUnfit before anything is created, by default the provider's; not asked for a held ring."""
+    provider: str = LAB
 
 
 def run(order: Order, console: Console) -> int:
     """Conduct what was selected and return the exit code; every refusal comes before anything is created."""
+    makes = provider(order.provider)
     items = order.selection.items()
     if not items:
         raise UsageError("nothing was selected, so there is nothing to prove")
@@ -60,7 +62,7 @@ def run(order: Order, console: Console) -> int:
         said = f"run {left.name} did not end; its bundle is readable: ringproof judge {left}"
         console.print(Text(f"{said} [{codes.of_run('unfinished')}]"), soft_wrap=True)
     if order.held is None:
-        order.check()
+        (order.check or makes.require)()
     seed = new_seed() if order.seed is None else order.seed
     folder = order.runs / new_run_id()
     book = RunBook.open(folder, _facts(order, items, seed))
@@ -89,6 +91,7 @@ def _facts(order: Order, items: list[Item], seed: int) -> dict[str, object]:
     selection = order.selection
     return {
         "seed": seed,
+        "provider": order.provider,
         "profile": selection.profile,
         "order": "backwards" if selection.backwards else "as listed",
         "items": [str(item) for item in items],
@@ -101,7 +104,7 @@ def _conduct(order: Order, items: list[Item], folder: Path, seed: int, console: 
         with interruptible():
             screen = view(console)
             held = order.held() if order.held is not None else None
-            with Campaign(folder, seed, screen.tell, held) as campaign:
+            with Campaign(folder, seed, screen.tell, held, made_by=order.provider) as campaign:
                 with screen:
                     _all(campaign, items)
                 if order.keep is not None:

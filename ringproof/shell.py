@@ -13,11 +13,9 @@ import tty
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from clusters.catalog import named
+from clusters.cluster import ClusterSet
 from clusters.errors import UsageError
 from clusters.holding import Holding
-from clusters.lab.provider import Lab
-from clusters.lab.wire import Lease
 from scenarios.scenario import suggest
 
 CHUNK = 1 << 16
@@ -36,25 +34,27 @@ PLAIN = '"$@" 2>&1; printf "\\0exit %d\\n" $?'
 EXIT = re.compile(rb"\0exit (-?\d+)\r?\n?$")
 
 
-def pods(lab: Lab) -> dict[str, tuple[str, str]]:
+def pods(clusters: ClusterSet) -> dict[str, tuple[str, str]]:
     """Every pod that can be entered, as `name`, or `cluster/name` where a name repeats: its cluster and its name."""
-    found = [(cluster.name, state.name) for cluster in lab.clusters for state in cluster.states()]
+    found = [(cluster.name, state.name) for cluster in clusters.clusters for state in cluster.states()]
     names = [name for _, name in found]
     return {name if names.count(name) == 1 else f"{cluster}/{name}": (cluster, name) for cluster, name in found}
 
 
 def enter(entry: Holding, host: str, command: Sequence[str]) -> int:
     """Run ``command`` in the pod of that name, or an interactive shell when it is empty; returns its exit code."""
-    lab = Lab(named(entry.topology), entry.lab)
-    known = pods(lab)
-    lab.close()
-    if host not in known:
-        raise UsageError(f"{entry.name} has no pod {host}; {suggest(host, known)}")
-    cluster, pod = known[host]
-    line = ["/bin/sh", "-c", PLAIN, "sh", *command] if command else [sys.executable, "-c", TERMINAL, _session(host)]
-    lease = Lease(entry.lab)
-    _, descriptors = lease.call_with_descriptors("spawn", cluster=cluster, pod=pod, name="shell", command=line)
-    with socket.socket(fileno=descriptors[0]) as link:
+    clusters = entry.clusters()
+    try:
+        known = pods(clusters)
+        if host not in known:
+            raise UsageError(f"{entry.name} has no pod {host}; {suggest(host, known)}")
+        cluster, name = known[host]
+        pod = clusters.cluster(cluster).pod(name)
+        line = ["/bin/sh", "-c", PLAIN, "sh", *command] if command else [pod.python, "-c", TERMINAL, _session(host)]
+        link = pod.connect("shell", line)
+    finally:
+        clusters.close()
+    with link:
         if command:
             return _pump(link, _output, interactive=False)
         with _raw_terminal():

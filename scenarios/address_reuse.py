@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from clusters.cluster import ReschedulesPods
+from clusters.cluster import PinsPodAddress, ReschedulesPods
 from clusters.ring.host import Host
 from clusters.ring.limits import Limit
 from clusters.ring.ring import Ring
@@ -27,7 +27,7 @@ CANCELLED_START = "Exception encountered during startup"
 """CassandraDaemon's last line of a start that it gave up; the exception itself follows in the log."""
 
 
-@scenario("address-reuse", requires=[ReschedulesPods], tier=Tier.NIGHTLY)
+@scenario("address-reuse", requires=[ReschedulesPods, PinsPodAddress], tier=Tier.NIGHTLY)
 def address_reuse(run: Run, ring: Ring) -> Checks:
     """A host on an address that its ring has just released is refused while gossip remembers it, and accepted after.
 

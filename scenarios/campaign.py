@@ -15,13 +15,10 @@ from types import TracebackType
 from typing import Any
 
 from clusters.catalog import named
-from clusters.errors import ProvisionFailed, UsageError, WaitTimeout
-from clusters.lab.wire import LabError, LabGone
+from clusters.errors import ClustersGone, ClustersRefused, ProvisionFailed, UsageError, WaitTimeout
 from clusters.plan import plan
-from clusters.ring.archive import ensure_archive
-from clusters.ring.artifacts import ensure_cassandra
+from clusters.providers import LAB, provider
 from clusters.ring.attach import RING, HeldRing, write_ring
-from clusters.ring.java import find_java
 from clusters.ring.ring import Ring
 from clusters.ring.standing import StandingRing
 from clusters.topology import Topology
@@ -47,9 +44,18 @@ PROGRESS_EVERY = 1.0
 class Campaign:
     """Conducts items into ``folder``; closing it ends the lab that stands, except one that was ``held`` by others."""
 
-    def __init__(self, folder: Path, seed: int, tell: Tell, held: HeldRing | None = None, process: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        seed: int,
+        tell: Tell,
+        held: HeldRing | None = None,
+        process: str = "",
+        made_by: str = LAB,
+    ) -> None:
         self.folder = folder
         self.seed = seed
+        self.provider = made_by if held is None else held.provider
         self._tell = tell
         self._held = held
         self._standing: StandingRing | None = held
@@ -95,14 +101,16 @@ class Campaign:
     def _conducted(self, scenario: Scenario, item: Item, ring: Ring | None, place: Path) -> ScenarioVerdict:
         try:
             return self._conduct(scenario, item, ring, place)
-        except LabGone as error:
+        except ClustersGone as error:
             self.tell("warning", text=f"the lab ended under {place.name}: {error}")
             self._end_standing()
             return judge_scenario(place)
 
     def _conduct(self, scenario: Scenario, item: Item, ring: Ring | None, place: Path) -> ScenarioVerdict:
         if ring is None:
-            return conduct_without_ring(scenario, place, run_id=self.folder.name, seed=self.seed, tell=self._tell)
+            return conduct_without_ring(
+                scenario, place, run_id=self.folder.name, seed=self.seed, tell=self._tell, made_by=self.provider
+            )
         return conduct(scenario, item.variant, ring, place, seed=self.seed, tell=self._tell)
 
     def leave_out(self, item: Item, why: str) -> None:
@@ -112,7 +120,7 @@ class Campaign:
         if place.exists():
             return
         scenario = named_scenario(item.scenario)
-        facts = {"schema": 1, "id": identity, **_named(scenario, item), "provider": "lab", "seed": self.seed}
+        facts = {"schema": 1, "id": identity, **_named(scenario, item), "provider": self.provider, "seed": self.seed}
         book = Notebook(place, {**facts, "faults": []})
         book.event("error", kind="broken", text=f"not conducted: {why}", where="the campaign")
         write_checks(place, [completed()])
@@ -154,22 +162,20 @@ class Campaign:
     def _checked(standing: StandingRing) -> Ring:
         try:
             return standing.ring()
-        except (WaitTimeout, LabError, LabGone) as error:
+        except (WaitTimeout, ClustersRefused, ClustersGone) as error:
             raise ProvisionFailed(f"no ring of {standing.topology.name}: {error}") from error
 
     def prepare(self, topology: Topology) -> StandingRing:
-        """What must be there before a ring forms: a sound plan, jars, a Java; and the topology in the bundle."""
+        """What must be there before a ring forms: a sound plan, what hosts need; and the topology in the bundle."""
         thought = plan(topology)
         thought.refuse()
         place = self.folder / "topologies" / topology.name
         write_place(place, topology)
         if topology.ring is not None:
             self.tell("topology", name=topology.name, state="preparing")
-            ensure_cassandra(topology.ring.version, self._progress)
-            java = find_java(topology.ring.version, progress=self._progress)
-            ensure_archive(java, topology.ring.version, warn=lambda text: self.tell("warning", text=text))
-            self.tell("java", home=str(java.home), build=java.build, source=java.source)
-        return StandingRing(topology, place, self.folder.name, lambda text: self._step(topology, text))
+            tell = lambda event, facts: self.tell(event, **facts)  # noqa: E731
+            provider(self.provider).prepare(topology.ring, self._progress, tell)
+        return StandingRing(topology, place, self.folder.name, lambda text: self._step(topology, text), self.provider)
 
     def _step(self, topology: Topology, text: str) -> None:
         self.tell("step", topology=topology.name, text=text)

@@ -8,9 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clusters.errors import CleanupFailed, EnvironmentUnfit, FaultIneffective, RingproofError, WaitTimeout
-from clusters.lab.provider import Lab
-from clusters.lab.wire import LabGone
+from clusters.cluster import ClusterSet
+from clusters.errors import (
+    CleanupFailed,
+    ClustersGone,
+    EnvironmentUnfit,
+    FaultIneffective,
+    RingproofError,
+    WaitTimeout,
+)
+from clusters.providers import LAB
 from clusters.ring.ring import Ring
 from clusters.ring.standing import StandingRing
 from clusters.topology import Topology
@@ -49,7 +56,7 @@ def facts_of(scenario: Scenario, variant: str, ring: Ring, seed: int) -> dict[st
         "topology_digest": ring.topology.digest,
         "promise": scenario.promise,
         "explanation": scenario.explanation,
-        "provider": "lab",
+        "provider": ring.clusters.provider,
         "seed": seed,
         "datacenters": [datacenter.name for datacenter in ring.datacenters],
         "replication": {datacenter.name: datacenter.replication_factor for datacenter in ring.datacenters},
@@ -75,7 +82,7 @@ def conduct(
 ) -> ScenarioVerdict:
     """Run one scenario and judge it from its files; an exception of the scenario is part of the verdict.
 
-    KeyboardInterrupt and a lab that is gone surface after the folder has been closed readably.
+    KeyboardInterrupt and clusters that are gone surface after the folder has been closed readably.
     """
     folder.mkdir(parents=True)
     run = Run(folder, ring, facts_of(scenario, variant, ring, seed), tell)
@@ -85,7 +92,7 @@ def conduct(
         checks = scenario.function(run, ring, **scenario.variants[variant])
     except BROKEN as error:
         _record_failure(run, error)
-        if isinstance(error, LabGone):
+        if isinstance(error, ClustersGone):
             raise
     except BaseException as error:
         _record_failure(run, error)
@@ -98,9 +105,15 @@ def conduct(
 
 
 def conduct_without_ring(
-    scenario: Scenario, folder: Path, *, run_id: str, seed: int, tell: Tell = lambda _what, _facts: None
+    scenario: Scenario,
+    folder: Path,
+    *,
+    run_id: str,
+    seed: int,
+    tell: Tell = lambda _what, _facts: None,
+    made_by: str = LAB,
 ) -> ScenarioVerdict:
-    """As conduct, for a scenario that makes the clusters it needs; whatever labs it started end with it."""
+    """As conduct, for a scenario that makes the clusters it needs; whatever clusters it started end with it."""
     facts = {
         "schema": 1,
         "scenario": scenario.name,
@@ -109,7 +122,7 @@ def conduct_without_ring(
         "topology": scenario.name,
         "promise": scenario.promise,
         "explanation": scenario.explanation,
-        "provider": "lab",
+        "provider": made_by,
         "seed": seed,
         "faults": [],
     }
@@ -117,12 +130,12 @@ def conduct_without_ring(
     checks: Sequence[CheckData] = []
     labs: list[StandingRing] = []
 
-    def start_lab(topology: Topology) -> Lab:
-        labs.append(StandingRing(topology, folder / "lab", f"{run_id}/{scenario.name}"))
-        return labs[-1].lab()
+    def start(topology: Topology) -> ClusterSet:
+        labs.append(StandingRing(topology, folder / "lab", f"{run_id}/{scenario.name}", made_by=made_by))
+        return labs[-1].clusters()
 
     try:
-        checks = scenario.function(book, start_lab)
+        checks = scenario.function(book, start)
     except BROKEN as error:
         _record_failure(book, error)
     except BaseException as error:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clusters.lab.provider import LabCluster
+from clusters.cluster import CutsNetwork
 from clusters.ring.ring import Ring
 from scenarios.checks import monotonic_reads, no_host_died, no_lost_writes, refused, served
 from scenarios.faults.isolation import ZoneIsolation
@@ -44,14 +44,13 @@ class NotInjected(Partition):
         "not-injected": {"injected": False, "traffic": True},
         "no-traffic": {"injected": True, "traffic": False},
     },
+    requires=[CutsNetwork],
     tier=Tier.SELFTEST,
 )
 def control_cut(run: Run, ring: Ring, *, injected: bool, traffic: bool) -> Checks:
     """A short partition: QUORUM is refused in it, LOCAL_QUORUM goes on, nothing acknowledged is lost."""
     home, away = ring.datacenters
     east, west = home.cluster, away.cluster
-    assert isinstance(east, LabCluster)
-    assert isinstance(west, LabCluster)
     cut = Partition(east, west) if injected else NotInjected(east, west)
     workloads = (Ledger(), Probe(LANES)) if traffic else (Ledger(),)
 
@@ -75,6 +74,7 @@ def control_cut(run: Run, ring: Ring, *, injected: bool, traffic: bool) -> Check
 @scenario(
     "control-stale",
     variants={"honest": {"consistency": LOCAL_QUORUM}, "one-one": {"consistency": ONE}},
+    requires=[CutsNetwork],
     tier=Tier.SELFTEST,
 )
 def control_stale(run: Run, ring: Ring, *, consistency: str) -> Checks:

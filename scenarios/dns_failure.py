@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from clusters.lab.provider import LabCluster
+from clusters.cluster import Cluster, FaultsDns
 from clusters.ring.config import HostSpec
-from clusters.ring.formation import pod_of
 from clusters.ring.host import Host
 from clusters.ring.limits import dropped_names_limit
 from clusters.ring.ring import Ring
@@ -30,6 +29,7 @@ NO_SEEDS = "lists no seeds"
 @scenario(
     "dns-failure",
     variants={mode: {"mode": mode} for mode in ("servfail", "dropped", "nxdomain", "stale")},
+    requires=[FaultsDns],
 )
 def dns_failure(run: Run, ring: Ring, mode: Mode) -> Checks:
     """While names fail, running hosts and sessions see no error; starts end as the resolvable seeds decide.
@@ -40,7 +40,6 @@ def dns_failure(run: Run, ring: Ring, mode: Mode) -> Checks:
     """
     home, away = ring.datacenters
     cluster = home.cluster
-    assert isinstance(cluster, LabCluster)
     seeds = [host for host in ring.hosts if host.spec.name in ring.seeds]
     foreign = [host for host in seeds if host.spec.cluster != cluster.name]
     seed = next(host for host in seeds if host.spec.cluster == cluster.name)
@@ -76,7 +75,7 @@ def dns_failure(run: Run, ring: Ring, mode: Mode) -> Checks:
     ]
 
 
-def lone_start(run: Run, cluster: LabCluster, seeds: list[Host], mode: Mode) -> Expected:
+def lone_start(run: Run, cluster: Cluster, seeds: list[Host], mode: Mode) -> Expected:
     """A new seed on an empty volume whose own name is the only one that resolves: a ring of one, by all signs up.
 
     It serves CQL and its port is open, so readiness does not tell it from a member; its view does. (A host with its
@@ -86,12 +85,11 @@ def lone_start(run: Run, cluster: LabCluster, seeds: list[Host], mode: Mode) -> 
     home = ring.datacenters[0]
     name = f"{home.name}-lone"
     spec = HostSpec(name, cluster.name, home.name, home.zones[-1], LONE_TOKEN, cluster.spec.dns.pod_name(name))
-    pod = pod_of(ring.topology, spec, ring.cluster_name, [spec.name, *ring.seeds])
     subject = f"{name} started while only its own name resolves"
     limit = ring.limits.restart
     with run.fault(NamesFail(cluster, seeds, mode)):
         run.mark(f"started {name}")
-        number = run.acts.create_pod(cluster.name, pod)
+        number = run.acts.start_host(ring.start_of(spec, [spec.name, *ring.seeds]))
         watch = StartWatch(ring, Host(spec, cluster), None)
         seconds = run.wait_for(subject, lambda most: ring.timed(lambda: until(subject, watch, timeout=most)), limit)
         run.observe("outcome", "ring", subject=subject, outcome=watch.outcome, seconds=round(seconds, 2),

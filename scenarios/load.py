@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from clusters.cluster import Process
 from clusters.errors import RingproofError
-from clusters.lab.asking import LineTalk
 from clusters.ring.config import CQL_PORT
 from clusters.ring.ring import Datacenter, Ring
 from clusters.waiting import until
@@ -42,7 +41,7 @@ class ClientFailed(RingproofError):
 class Client:
     """One client process."""
 
-    def __init__(self, datacenter: Datacenter, talk: LineTalk, log: Path) -> None:
+    def __init__(self, datacenter: Datacenter, talk: Process, log: Path) -> None:
         self.datacenter = datacenter
         self._talk = talk
         self._log = log
@@ -150,7 +149,7 @@ class Load:
         path = self._folder / f"client-{datacenter.name}.json"
         path.write_text(json.dumps(spec, indent=1))
         pod = self.ring.clusters.cluster(datacenter.cluster.name).pod("client")
-        talk = pod.spawn(name, [sys.executable, "-m", "scenarios.client", str(path.resolve())])
+        talk = pod.spawn(name, [pod.python, "-m", "scenarios.client", str(path.resolve())])
         logs = self.ring.folder / "hosts" / f"{datacenter.cluster.name}-client"
         return Client(datacenter, talk, logs / f"{name}.err")
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import signal
 from contextlib import nullcontext
 
-from clusters.lab.provider import LabCluster
+from clusters.cluster import CutsNetwork, FaultsDns, StopsNodes
 from clusters.ring.config import HostSpec
-from clusters.ring.formation import pod_of
 from clusters.ring.host import Host
 from clusters.ring.limits import GOSSIP_INTERVAL, GOSSIP_ROUNDS, Limit
 from clusters.ring.ring import TOLERATED, Condition, Ring
@@ -47,7 +46,10 @@ ROUNDS = Limit("gossip", GOSSIP_ROUNDS * GOSSIP_INTERVAL, f"{GOSSIP_ROUNDS} goss
 
 
 @scenario(
-    "control-two-electorates", variants={"honest": {"home": True}, "no-home": {"home": False}}, tier=Tier.SELFTEST
+    "control-two-electorates",
+    variants={"honest": {"home": True}, "no-home": {"home": False}},
+    requires=[CutsNetwork],
+    tier=Tier.SELFTEST,
 )
 def control_two_electorates(run: Run, ring: Ring, *, home: bool) -> Checks:
     """Compare-and-set at LOCAL_SERIAL is in one order while each key is used from one datacenter, also in a partition.
@@ -55,8 +57,6 @@ def control_two_electorates(run: Run, ring: Ring, *, home: bool) -> Checks:
     LOCAL_SERIAL asks the replicas of one datacenter. Two datacenters that use it on one key elect two winners.
     """
     east, west = (datacenter.cluster for datacenter in ring.datacenters)
-    assert isinstance(east, LabCluster)
-    assert isinstance(west, LabCluster)
     cut = Partition(east, west)
     with run.load(CasRegister(LOCAL_SERIAL, rate=10.0, home=home)):
         run.hold("baseline")
@@ -94,7 +94,7 @@ def control_clock(run: Run, ring: Ring, *, offset: int) -> Checks:
 
 
 @scenario("control-retry", variants={"honest": {"retry": "fallthrough"}, "default": {"retry": "default"}},
-          tier=Tier.SELFTEST)  # fmt: skip
+          requires=[StopsNodes], tier=Tier.SELFTEST)  # fmt: skip
 def control_retry(run: Run, ring: Ring, *, retry: str) -> Checks:
     """A counter holds each increment once, although a host froze with requests on its connections and went on.
 
@@ -114,7 +114,8 @@ def control_retry(run: Run, ring: Ring, *, retry: str) -> Checks:
     return [counters_bounded(), no_host_died(allowed=EXPECTED_ERRORS)]
 
 
-@scenario("control-merged-rings", variants={"honest": {"stale": False}, "stale": {"stale": True}}, tier=Tier.SELFTEST)
+@scenario("control-merged-rings", variants={"honest": {"stale": False}, "stale": {"stale": True}},
+          requires=[FaultsDns], tier=Tier.SELFTEST)  # fmt: skip
 def control_merged_rings(run: Run, ring: Ring, *, stale: bool) -> Checks:
     """A second ring of the same cluster_name in the same network stays apart, while names lead to the right pods.
 
@@ -122,7 +123,6 @@ def control_merged_rings(run: Run, ring: Ring, *, stale: bool) -> Checks:
     """
     home = ring.datacenters[0]
     cluster = home.cluster
-    assert isinstance(cluster, LabCluster)
     seeds = [host for host in ring.hosts if host.spec.name in ring.seeds]
     other = next(host for host in home.hosts if host not in seeds)
     with run.load(Ledger()):
@@ -148,12 +148,10 @@ def _second_ring(run: Run, ring: Ring) -> tuple[str, int]:
     """A ring of one beside the ring, with its cluster_name: its host's address, and the number of the act."""
     home = ring.datacenters[0]
     cluster = home.cluster
-    assert isinstance(cluster, LabCluster)
     name = f"{home.name}-other"
     spec = HostSpec(name, cluster.name, home.name, home.zones[-1], LONE_TOKEN, cluster.spec.dns.pod_name(name))
-    pod = pod_of(ring.topology, spec, ring.cluster_name, [spec.name])
     run.mark(f"started {name}")
-    number = run.acts.create_pod(cluster.name, pod)
+    number = run.acts.start_host(ring.start_of(spec, [spec.name]))
     watch = StartWatch(ring, Host(spec, cluster), None)
     run.wait_for(f"{name} is a ring of one",
                  lambda most: ring.timed(lambda: until(name, watch, timeout=most)), ring.limits.restart)  # fmt: skip

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from clusters.lab.provider import LabCluster
+from clusters.cluster import Cluster
 from clusters.ring.host import Host
 from clusters.ring.ring import TOLERATED, Ring
 from clusters.topology import DnsSpec
@@ -97,12 +97,12 @@ def record_alarms(host: Host, out: JsonLines) -> None:
         )  # fmt: skip
 
 
-def watch_names(cluster: LabCluster, ring: Ring, out: JsonLines) -> Observer:
+def watch_names(cluster: Cluster, ring: Ring, out: JsonLines) -> Observer:
     """Record what a pod of this cluster hears when it asks for every host's name."""
     return Observer(f"names in {cluster.name}", NAMES_EVERY, lambda: record_names(cluster, ring, out))
 
 
-def record_names(cluster: LabCluster, ring: Ring, out: JsonLines, hosts: Sequence[Host] | None = None) -> None:
+def record_names(cluster: Cluster, ring: Ring, out: JsonLines, hosts: Sequence[Host] | None = None) -> None:
     """Ask once for the names of the hosts (all by default), through the C library of the cluster's client pod."""
     asked = list(ring.hosts if hosts is None else hosts)
     dns = cluster.spec.dns
@@ -136,9 +136,9 @@ def record_pods(ring: Ring, out: JsonLines) -> None:
         for state in cluster.states():
             if any(host.spec.pod == state.name for host in ring.hosts):
                 out.append(
-                    {"t": time.monotonic_ns(), "kind": "pod", "by": "lab", "cluster": state.cluster, "pod": state.name,
-                     "uid": state.uid, "address": state.address, "state": state.state, "restarts": state.restarts,
-                     "exit_code": state.exit_code, "reason": state.reason}
+                    {"t": time.monotonic_ns(), "kind": "pod", "by": ring.clusters.provider, "cluster": state.cluster,
+                     "pod": state.name, "uid": state.uid, "address": state.address, "state": state.state,
+                     "restarts": state.restarts, "exit_code": state.exit_code, "reason": state.reason}
                 )  # fmt: skip
 
 

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from clusters.catalog import named
-from clusters.cluster import PodSpec
+from clusters.cluster import ClusterSet, PodSpec
 from clusters.errors import PlanRefused
-from clusters.lab.provider import Lab
 from clusters.plan import plan
 from clusters.probe import PORT as PROBE_PORT
 from clusters.topology import Topology
@@ -25,7 +24,7 @@ SUBJECT = "plan of two clusters with one pod range"
 
 
 @scenario("overlap", needs_ring=False)
-def overlap(book: Notebook, start_lab: Callable[[Topology], Lab]) -> Checks:
+def overlap(book: Notebook, start: Callable[[Topology], ClusterSet]) -> Checks:
     """An address range used twice never goes unnoticed: the plan refuses it, and if forced, identity probes find it.
 
     The planner names both ranges and what they share before anything is created. Built all the same, pods of both
@@ -47,24 +46,24 @@ def overlap(book: Notebook, start_lab: Callable[[Topology], Lab]) -> Checks:
     book.observe("outcome", "planner", subject=SUBJECT, outcome=outcome, detail=detail)
 
     book.phase("build by force")
-    force(book, start_lab(topology))
+    force(book, start(topology))
     return [
         outcomes([Expected(subject=SUBJECT, outcome="refused")]),
         nested(NESTED, "invalid", "wrong-identity"),
     ]
 
 
-def force(book: Notebook, lab: Lab) -> None:
+def force(book: Notebook, clusters: ClusterSet) -> None:
     """Build the refused place, let every pod ask who the others are, and leave that as a bundle of its own."""
     pods: list[str] = []
-    for cluster in lab.clusters:
+    for cluster in clusters.clusters:
         for zone in cluster.spec.zones:
             pods.append(cluster.create_pod(PodSpec(f"{cluster.name}-twin-{zone}", zone)).name)
-    states = [state for cluster in lab.clusters for state in cluster.states() if state.name in pods]
+    states = [state for cluster in clusters.clusters for state in cluster.states() if state.name in pods]
     facts: dict[str, Any] = {
         **book.facts,
         "id": f"{book.facts['id']}-{NESTED}",
-        "topology": lab.topology.name,
+        "topology": clusters.topology.name,
         "promise": "Every pod reaches every other pod as itself.",
         "hosts": [
             {"pod": state.name, "host_id": state.uid, "datacenter": state.cluster, "rack": state.zone,
@@ -77,8 +76,8 @@ def force(book: Notebook, lab: Lab) -> None:
     inner.phase(PHASE)
     addresses = [state.address for state in states]
     inner.event("mark", name=f"{len(addresses) - len(set(addresses))} addresses are owned twice")
-    sweep_pods(lab, pods, inner.observations, PHASE, ((PROBE_PORT,), ()), {})
+    sweep_pods(clusters, pods, inner.observations, PHASE, ((PROBE_PORT,), ()), {})
     inner.event("cleanup", ok=True, detail="the lab ends with its keeper")
     inner.close()
     write_checks(inner.folder, [reachable(PHASE, (PROBE_PORT,)), completed()])
-    (inner.folder / "topology.json").write_text(json.dumps(lab.topology.model_dump(mode="json"), indent=1))
+    (inner.folder / "topology.json").write_text(json.dumps(clusters.topology.model_dump(mode="json"), indent=1))

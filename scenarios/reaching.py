@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from clusters.cluster import Pod, PodState
-from clusters.lab.provider import Lab
+from clusters.cluster import ClusterSet, Pod, PodState
 from clusters.probe import PORT as PROBE_PORT
 from clusters.ring.config import CQL_PORT, STORAGE_PORT
 from clusters.ring.ring import Ring
@@ -34,7 +33,7 @@ def sweep(ring: Ring, out: JsonLines, phase: str, ports: Sequence[int], sizes: S
 
 
 def sweep_pods(
-    clusters: Lab,
+    clusters: ClusterSet,
     pods: Sequence[str],
     out: JsonLines,
     phase: str,

@@ -249,7 +249,7 @@ class Run(Notebook):
     def _tell_deaths(self) -> None:
         for change in observers.copy_pod_changes(self.ring, self.started, self.observations):
             if change["state"] == "waiting" and change["pod"] not in self.expected_exits:
-                self.observe("log_line", "lab", pod=change["pod"], level="DEATH", reason="died",
+                self.observe("log_line", self.ring.clusters.provider, pod=change["pod"], level="DEATH", reason="died",
                              text=f"{change['reason']}: {self._last_words(change['pod'], change['t'])}")  # fmt: skip
 
     def _last_words(self, pod: str, died: int) -> str:

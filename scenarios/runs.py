@@ -21,6 +21,7 @@ import psutil
 
 from clusters.alive import Identity
 from clusters.errors import BundleError, EnvironmentUnfit
+from clusters.providers import LAB
 from clusters.shell import CommandFailed, run
 from scenarios.verdict import RunVerdict, Verdict
 
@@ -59,7 +60,7 @@ class RunBook:
         started = {
             "schema": 1,
             "run_id": folder.name,
-            "provider": "lab",
+            "provider": LAB,
             "argv": sys.argv,
             "versions": versions(),
             "host": host_facts(),

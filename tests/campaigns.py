@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from clusters.errors import ProvisionFailed
+from clusters.lab import hosts
 from scenarios import campaign
 from scenarios.checks import completed
 from scenarios.conduct import write_checks
@@ -25,9 +26,10 @@ class MadeUpStanding:
     happened: list[str] = []
     refuses: set[str] = set()
 
-    def __init__(self, topology, folder, run_id, step):
+    def __init__(self, topology, folder, run_id, step, made_by):
         self.topology = topology
         self.folder = folder
+        self.provider = made_by
         self.lab_name = f"{run_id}/{topology.name}/0"
         self.formed = False
 
@@ -73,7 +75,7 @@ def made_up(monkeypatch):
             raise outcome("made up")
         return leave(folder, {**facts, "promise": scenario.promise, "seed": seed, "faults": []}, outcome, tell)
 
-    def without_ring(scenario, folder, *, run_id, seed, tell):
+    def without_ring(scenario, folder, *, run_id, seed, tell, made_by):
         facts = {"id": scenario.name, "scenario": scenario.name, "variant": "", "topology": scenario.name}
         return leave(folder, {**facts, "faults": []}, outcomes.get(scenario.name, "valid"), tell)
 
@@ -82,7 +84,7 @@ def made_up(monkeypatch):
     monkeypatch.setattr(campaign, "conduct_without_ring", without_ring)
     monkeypatch.setattr(campaign, "write_ring", lambda standing, ring: None)
     for name in ("ensure_cassandra", "ensure_archive"):
-        monkeypatch.setattr(campaign, name, lambda *_args, **_named: None)
+        monkeypatch.setattr(hosts, name, lambda *_args, **_named: None)
     java = type("Java", (), {"home": "/java", "build": "17", "source": "PATH"})
-    monkeypatch.setattr(campaign, "find_java", lambda *_args, **_named: java)
+    monkeypatch.setattr(hosts, "find_java", lambda *_args, **_named: java)
     return outcomes

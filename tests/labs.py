@@ -12,7 +12,8 @@ from typing import Any
 from clusters.catalog import named
 from clusters.cluster import PodSpec, RestartPolicy
 from clusters.lab.asking import LineTalk
-from clusters.lab.provider import Lab, LabHandle, LabPod, start_keeper
+from clusters.lab.cluster import LabPod
+from clusters.lab.provider import Lab, LabHandle, start_keeper
 from clusters.topology import Topology
 
 AGENT = Path(__file__).parent / "data" / "hand.py"

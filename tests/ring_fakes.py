@@ -43,6 +43,7 @@ class FakePod:
     cluster: FakeCluster
     name: str
     net: FakeNet
+    python: str = "python3"
 
     def state(self) -> PodState:
         return next(state for state in self.cluster.pods if state.name == self.name)
@@ -83,8 +84,14 @@ class FakeCluster:
     def pod(self, name: str) -> FakePod:
         return FakePod(self, name, self.net(f"pod:{self.name}/{name}"))
 
-    def dns(self, request: dict[str, Any]) -> dict[str, Any]:
-        return {"ok": True, "rules": list(self.overrides)}
+    def dns_rules(self) -> list[dict[str, Any]]:
+        return list(self.overrides)
+
+    def add_dns_rule(self, rule: dict[str, Any]) -> None:
+        self.overrides.append(rule)
+
+    def delete_dns_rule(self, identity: str) -> None:
+        self.overrides = [rule for rule in self.overrides if rule["id"] != identity]
 
     def heard(self, pod: str, request: dict[str, Any]) -> dict[str, Any]:
         if request["do"] == "resolve":
@@ -112,12 +119,17 @@ class FakeCluster:
 class FakeLab:
     def __init__(self, clusters: list[FakeCluster]) -> None:
         self.clusters = clusters
+        self.provider = "lab"
         self.router = FakeNet("router")
         self.closed = False
         self.alive = True
 
     def cluster(self, name: str) -> FakeCluster:
         return next(cluster for cluster in self.clusters if cluster.name == name)
+
+    def networks(self) -> list[FakeNet]:
+        gateways = [cluster.gateway for cluster in self.clusters]
+        return [self.router, *gateways, *[node.net for cluster in self.clusters for node in cluster.nodes()]]
 
     def network(self, space: str) -> FakeNet:
         known = {"router": self.router}

@@ -38,7 +38,7 @@ def test_a_pod_is_created_and_its_undo_deletes_that_pod_alone(acts, lab):
     number = acts.create_pod("east", SPEC)
     during = names(lab)
 
-    assert acts.journal.open() == {number: {"act": "pod", "cluster": "east", "pod": "east-lone"}}
+    assert acts.journal.open() == {number: {"provider": "lab", "act": "pod", "cluster": "east", "pod": "east-lone"}}
     acts.undo(number)
 
     assert during == ["client", "client", "east-c-0", "east-lone"]
@@ -65,7 +65,7 @@ def test_the_undo_of_a_pod_is_written_before_it_is_created(acts, lab):
     with pytest.raises(LabError, match="no room"):
         acts.create_pod("east", SPEC)
 
-    assert written == [[{"act": "pod", "cluster": "east", "pod": "east-lone"}]]
+    assert written == [[{"provider": "lab", "act": "pod", "cluster": "east", "pod": "east-lone"}]]
     assert acts.undo_all() == 1  # nothing of that name is there, and that is what the undo wants
     assert "delete_pod" not in [do for do, _ in lab.calls]
     assert acts.journal.open() == {}

@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from clusters.errors import ProvisionFailed, RingproofError
+from clusters.lab import hosts
 from clusters.ring import formation
 from ringproof import bench, bench_files, bench_rings
 from ringproof.bench_figures import Figure, Report, machine, ratios, shown
@@ -141,13 +142,13 @@ def test_formation_is_told_beside_one_host_of_the_same_repeat() -> None:
 
 
 def test_a_cold_formation_has_no_archive_and_leaves_no_command_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(formation, "ensure_archive", lambda _java, _version: "an archive")
+    monkeypatch.setattr(hosts, "ensure_archive", lambda _java, _version: "an archive")
     with archive_used(used=True):
-        assert vars(formation)["ensure_archive"](None, "5.0.9") == "an archive"
+        assert vars(hosts)["ensure_archive"](None, "5.0.9") == "an archive"
     with archive_used(used=False):
-        assert vars(formation)["ensure_archive"](None, "5.0.9") is None
-    assert vars(formation)["ensure_archive"](None, "5.0.9") == "an archive"
-    assert formation.start_command.cache_info().currsize == 0
+        assert vars(hosts)["ensure_archive"](None, "5.0.9") is None
+    assert vars(hosts)["ensure_archive"](None, "5.0.9") == "an archive"
+    assert hosts.start_command.cache_info().currsize == 0
 
 
 def test_the_steps_that_are_timed_are_those_that_the_formation_tells() -> None:

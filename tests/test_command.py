@@ -27,7 +27,7 @@ def apart(monkeypatch, tmp_path):
         (["run", "--scenario", "zone-los"], "no scenario is called zone-los; did you mean zone-loss"),
         (["run", "--topology", "stub-domain"], "stub-domains"),
         (["run", "--topology", "overlap"], "10.200.0.0/16"),
-        (["run", "--provider", "cloud"], "'cloud'"),
+        (["run", "--provider", "cloud"], "no provider is called cloud; known: lab"),
         (["run", "--seed", "seven"], "--seed"),
         (["run", "--on", "it"], "no lab is up"),
         (["up", "overlap"], "10.200.0.0/16"),

@@ -135,7 +135,7 @@ def test_what_is_no_duration_is_refused(text):
 def test_live_labs_are_seen_by_their_sockets():
     import socket
 
-    from clusters.lab.wire import abstract
+    from clusters.alive import abstract
 
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
         listening.bind(abstract("made-up/place/0"))

@@ -8,13 +8,12 @@ import pytest
 
 from clusters.errors import FaultIneffective, WaitTimeout
 from clusters.lab.fabric import ROUTER, gateway_space
-from clusters.lab.provider import CUT_PRIORITY
-from clusters.network import Rule
+from clusters.network import CUT_PRIORITY, Rule
 from clusters.ring.config import CQL_PORT, STORAGE_PORT
 from clusters.waiting import until
 from scenarios.controls import NotInjected
 from scenarios.faults import partition, seen
-from scenarios.faults.isolation import ZoneIsolation, isolation_rules
+from scenarios.faults.isolation import ZoneIsolation
 from scenarios.faults.names import STALE_ADDRESS, NamesFail, fails_as
 from scenarios.faults.partition import Partition, hears
 from scenarios.faults.pod import PodReschedule
@@ -180,7 +179,7 @@ def test_a_partition_that_does_not_heal_is_said(ring, run):
 def test_a_zone_that_stops_is_one_act_and_its_hosts_answer_again_afterwards(ring, lab, run, how, undo, died):
     west = ring.datacenters[1]
     with run.fault(ZoneLoss(west, "b", how)):
-        assert journal(run) == [{"act": "zone", "cluster": "west", "zone": "b", "undo": undo}]
+        assert journal(run) == [{"provider": "lab", "act": "zone", "cluster": "west", "zone": "b", "undo": undo}]
         assert lab.standing() == []
         assert run.expected_exits == died
 
@@ -242,7 +241,7 @@ def test_a_zone_without_a_host_cannot_be_taken(ring, run, kind, how):
 def test_the_rules_of_an_isolation_are_exactly_those_between_its_node_and_every_other_one_but_infra(ring):
     uplink, other, inside = "uplink", ("n0", "n2"), "n1"
 
-    assert isolation_rules(ring.datacenters[0].cluster, "b") == [
+    assert [rule for _, rule in ring.datacenters[0].cluster.isolation("b")] == [
         Rule(CUT_PRIORITY, iif=uplink, destination="10.200.1.0/24"),
         Rule(CUT_PRIORITY, iif=other[0], destination="10.200.1.0/24"),
         Rule(CUT_PRIORITY, iif=inside, destination="10.200.0.0/24"),

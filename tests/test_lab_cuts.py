@@ -7,8 +7,7 @@ import itertools
 import pytest
 
 from clusters.journal import Journal
-from clusters.lab.provider import CUT_PRIORITY
-from clusters.network import Rule
+from clusters.network import CUT_PRIORITY, Rule
 from clusters.undo import Acts
 from scenarios.faults.partition import hears
 from tests.labs import Hand, add_pods, lab_up, small

@@ -130,13 +130,13 @@ def test_addresses_are_fresh_unless_pinned_and_a_pin_that_cannot_be_had_kills_no
     first = pod.state()
     second = east.reschedule("pinned")
     third = east.reschedule("pinned")
-    back = east.reschedule("pinned", first.address)
+    back = east.reschedule_at("pinned", first.address)
 
     assert len({first.address, second.address, third.address}) == 3
     assert back.address == first.address
     for impossible in (str(east.layout.client), "10.9.9.9", first.address):
         with pytest.raises(RingproofError, match=r"in use|not in a node|not one of a pod"):
-            east.reschedule("pinned", impossible)
+            east.reschedule_at("pinned", impossible)
     assert pod.state() == back
     assert pod.probe({"do": "heard"}, 5)["ok"]
 
@@ -145,7 +145,7 @@ def test_an_address_of_another_nodes_range_can_be_pinned_and_given_up(lab, east)
     pod = east.create_pod(PodSpec("foreign", "c", SLEEPER))
     address = str(east.layout.nodes[0].pods[200])
     routes = east.gateway.routes()
-    moved = east.reschedule("foreign", address)
+    moved = east.reschedule_at("foreign", address)
     (seen,) = (
         lab.cluster("west")
         .pod("client")

@@ -9,6 +9,7 @@ import pytest
 
 from clusters import turns
 from clusters.errors import WaitTimeout
+from clusters.lab import provider as lab
 from clusters.lab.wire import LabGone
 from clusters.network import Route, Rule
 from clusters.ring import standing
@@ -220,7 +221,7 @@ def hinting(ring):
 
 
 def broken_dns(ring):
-    ring.clusters.cluster("east").dns = lambda _request: (_ for _ in ()).throw(ConnectionError("DNS has ended"))
+    ring.clusters.cluster("east").dns_rules = lambda: (_ for _ in ()).throw(ConnectionError("DNS has ended"))
 
 
 @pytest.mark.parametrize(
@@ -292,8 +293,8 @@ def test_a_formation_that_fails_leaves_nothing_and_can_be_tried_again(stands, mo
             ended.append("lease")
 
     stands._ring = None
-    monkeypatch.setattr(standing, "start_keeper", lambda *_: Handle())
-    monkeypatch.setattr(standing, "Lab", Made)
+    monkeypatch.setattr(lab, "start_keeper", lambda *_: Handle())
+    monkeypatch.setattr(lab, "Lab", Made)
     monkeypatch.setattr(turns, "NAMES", f"test-turn-{id(stands)}")
     for _ in range(2):
         with pytest.raises(OSError, match="no room"):

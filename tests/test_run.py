@@ -281,7 +281,7 @@ def test_a_lab_that_is_gone_took_everything_with_it(ring, folder):
 
 def test_what_a_lab_that_lives_cannot_undo_is_no_clean_end(ring, folder):
     def body(run):
-        run.acts.journal.write({"act": "rule", "space": "nowhere", "rule": RULE.as_json()})
+        run.acts.journal.write({"provider": "lab", "act": "rule", "space": "nowhere", "rule": RULE.as_json()})
 
     verdict = perform(ring, folder, body)
 

@@ -85,7 +85,7 @@ def test_the_undo_is_written_before_the_act_and_undone_even_if_the_act_never_hap
     with pytest.raises(OSError, match="killed in between"):
         acts.add_rule(Watched(), OURS)
 
-    assert seen == [{"act": "rule", "space": "router", "rule": OURS.as_json()}]
+    assert seen == [{"provider": "lab", "act": "rule", "space": "router", "rule": OURS.as_json()}]
     assert acts.undo_all() == 1
     assert acts.journal.open() == {}
 
@@ -141,7 +141,7 @@ def test_a_killed_zone_runs_again_and_the_others_were_never_touched(lab, acts):
 
 def test_undoing_a_kill_that_never_happened_restarts_nobody(lab, acts):
     before = lab.cluster("east").states()
-    number = acts.journal.write({"act": "zone", "cluster": "east", "zone": "b", "undo": "start"})
+    number = acts.journal.write({"provider": "lab", "act": "zone", "cluster": "east", "zone": "b", "undo": "start"})
     acts.undo(number)
 
     assert lab.cluster("east").states() == before
@@ -176,7 +176,7 @@ def test_another_process_takes_back_what_a_killed_one_left_newest_first(lab, act
 
 def test_one_that_cannot_be_undone_is_told_and_keeps_no_other_from_it(lab, acts):
     acts.add_rule(lab.router, OURS)
-    stuck = acts.journal.write({"act": "rule", "space": "nowhere", "rule": OURS.as_json()})
+    stuck = acts.journal.write({"provider": "lab", "act": "rule", "space": "nowhere", "rule": OURS.as_json()})
     with pytest.raises(CleanupFailed, match=f"journal entry {stuck} could not be undone.*nowhere"):
         acts.undo_all()
 

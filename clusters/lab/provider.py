@@ -4,215 +4,51 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from clusters.cluster import PodSpec, PodState
+from clusters.alive import abstract
+from clusters.cluster import (
+    PodSpec,
+)
 from clusters.errors import CleanupFailed, ProvisionFailed
-from clusters.lab.asking import LineTalk
-from clusters.lab.fabric import ROUTER, gateway_space
-from clusters.lab.layout import ClusterLayout, lay_out_all
-from clusters.lab.wire import LabGone, Lease, abstract
-from clusters.network import Link, Route, Rule
-from clusters.topology import ClusterSpec, Topology
+from clusters.fitness import require
+from clusters.lab.cluster import LabCluster, LabNetwork
+from clusters.lab.fabric import ROUTER
+from clusters.lab.hosts import prepare
+from clusters.lab.layout import lay_out_all
+from clusters.lab.wire import LabGone, Lease
+from clusters.providers import LAB, Progress, Provider, Tell
+from clusters.topology import RingSpec, Topology
 
 ROOT = Path(__file__).parents[2]
-CUT_PRIORITY = 10
 END_SECONDS = 30.0
 """A lab of six hosts is gone 0.1-0.5 s after its lifeline closed (measured): memory of JVMs is given back."""
-CONTROL_SECONDS = 10.0
-"""For an answer of a control seam that does not wait for anything; it takes milliseconds."""
-
-
-class LabNetwork:
-    """NetworkOps of one namespace of the lab."""
-
-    def __init__(self, lease: Lease, space: str) -> None:
-        self._lease = lease
-        self.space = space
-
-    def _call(self, act: str, entry: dict[str, Any] | None = None) -> Any:
-        return self._lease.call("net", space=self.space, act=act, entry=entry)
-
-    def rules(self) -> list[Rule]:
-        """See NetworkOps."""
-        return [Rule(**found) for found in self._call("rules")]
-
-    def add_rule(self, rule: Rule) -> None:
-        """See NetworkOps."""
-        self._call("add_rule", rule.as_json())
-
-    def delete_rule(self, rule: Rule) -> None:
-        """See NetworkOps."""
-        self._call("delete_rule", rule.as_json())
-
-    def routes(self) -> list[Route]:
-        """See NetworkOps."""
-        return [Route(**found) for found in self._call("routes")]
-
-    def add_route(self, route: Route) -> None:
-        """See NetworkOps."""
-        self._call("add_route", route.as_json())
-
-    def delete_route(self, route: Route) -> None:
-        """See NetworkOps."""
-        self._call("delete_route", route.as_json())
-
-    def links(self) -> list[Link]:
-        """See NetworkOps."""
-        return [Link(**found) for found in self._call("links")]
-
-
-class LabPod:
-    """See clusters.cluster.Pod."""
-
-    def __init__(self, lease: Lease, cluster: str, name: str) -> None:
-        self._lease = lease
-        self.cluster = cluster
-        self.name = name
-
-    def state(self) -> PodState:
-        """See Pod."""
-        for state in self._lease.call("states", cluster=self.cluster):
-            if state["name"] == self.name:
-                return PodState(**state)
-        raise LookupError(f"cluster {self.cluster} has no pod {self.name}")
-
-    def spawn(self, name: str, command: Sequence[str]) -> LineTalk:
-        """See Pod."""
-        _, descriptors = self._lease.call_with_descriptors(
-            "spawn", cluster=self.cluster, pod=self.name, name=name, command=list(command)
-        )
-        return LineTalk(descriptors[0])
-
-    def signal(self, number: signal.Signals) -> None:
-        """See Pod."""
-        self._lease.call("signal", cluster=self.cluster, pod=self.name, number=int(number))
-
-    def read(self, path: str) -> str:
-        """See Pod."""
-        return str(self._lease.call("read", cluster=self.cluster, pod=self.name, path=path))
-
-    def probe(self, request: Mapping[str, Any], timeout: float) -> dict[str, Any]:
-        """See Pod."""
-        answer: dict[str, Any] = self._lease.call(
-            "probe", cluster=self.cluster, pod=self.name, request=dict(request), timeout=timeout
-        )
-        return answer
-
-    @property
-    def net(self) -> LabNetwork:
-        """See Pod."""
-        return LabNetwork(self._lease, f"pod:{self.cluster}/{self.name}")
-
-
-class LabNode:
-    """See clusters.cluster.Node."""
-
-    def __init__(self, lease: Lease, name: str, zone: str | None) -> None:
-        self._lease = lease
-        self.name = name
-        self.zone = zone
-
-    @property
-    def net(self) -> LabNetwork:
-        """See Node."""
-        return LabNetwork(self._lease, self.name)
-
-
-class LabCluster:
-    """See clusters.cluster.Cluster; can reschedule pods, stop nodes, cut its network and fault its DNS."""
-
-    def __init__(self, lease: Lease, spec: ClusterSpec, layout: ClusterLayout) -> None:
-        self._lease = lease
-        self.name = spec.name
-        self.spec = spec
-        self.layout = layout
-
-    def nodes(self) -> list[LabNode]:
-        """See Cluster."""
-        return [LabNode(self._lease, node.name, node.zone) for node in self.layout.nodes]
-
-    @property
-    def gateway(self) -> LabNetwork:
-        """The router that carries every path between this cluster's nodes."""
-        return LabNetwork(self._lease, gateway_space(self.name))
-
-    def pod(self, name: str) -> LabPod:
-        """See Cluster."""
-        return LabPod(self._lease, self.name, name)
-
-    def create_pod(self, spec: PodSpec) -> LabPod:
-        """See Cluster."""
-        self._lease.call("create_pod", cluster=self.name, spec=spec.as_json())
-        return self.pod(spec.name)
-
-    def delete_pod(self, name: str) -> None:
-        """The pod is gone, and its name with it."""
-        self._lease.call("delete_pod", cluster=self.name, pod=name)
-
-    def states(self) -> list[PodState]:
-        """See Cluster."""
-        return [PodState(**state) for state in self._lease.call("states", cluster=self.name)]
-
-    def dns(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """See Cluster."""
-        answer: dict[str, Any] = self._lease.call(
-            "dns", cluster=self.name, request=dict(request), timeout=CONTROL_SECONDS
-        )
-        return answer
-
-    def reschedule(self, pod: str, address: str | None = None) -> PodState:
-        """See ReschedulesPods."""
-        return PodState(**self._lease.call("reschedule", cluster=self.name, pod=pod, address=address))
-
-    def freeze(self, zone: str) -> None:
-        """See StopsNodes."""
-        self._lease.call("zone", cluster=self.name, zone=zone, act="freeze")
-
-    def thaw(self, zone: str) -> None:
-        """See StopsNodes."""
-        self._lease.call("zone", cluster=self.name, zone=zone, act="thaw")
-
-    def kill(self, zone: str) -> None:
-        """See StopsNodes."""
-        self._lease.call("zone", cluster=self.name, zone=zone, act="kill")
-
-    def start(self, zone: str) -> None:
-        """See StopsNodes."""
-        self._lease.call("zone", cluster=self.name, zone=zone, act="start")
-
-    def zone_cut(self, zone: str) -> list[tuple[LabNetwork, Rule]]:
-        """See CutsNetwork: what enters the gateway from the zone's nodes, and what would leave to them, is dropped."""
-        cut: list[tuple[LabNetwork, Rule]] = []
-        for place, node in enumerate(self.layout.nodes):
-            if node.zone == zone:
-                cut.append((self.gateway, Rule(CUT_PRIORITY, iif=f"n{place}")))
-                cut.append((self.gateway, Rule(CUT_PRIORITY + 1, destination=str(node.pods))))
-                cut.append((self.gateway, Rule(CUT_PRIORITY + 1, destination=f"{node.address}/32")))
-        return cut
-
-    @property
-    def router_link(self) -> str:
-        """The router's interface that leads to this cluster."""
-        return f"c{self.layout.index}"
 
 
 class Lab:
-    """The live clusters of one topology in one lab."""
+    """See ClusterSet: the live clusters of one topology in one lab."""
 
     def __init__(self, topology: Topology, name: str) -> None:
-        self.topology = topology
+        self._topology = topology
         self.name = name
         self._lease = Lease(name)
         layouts = lay_out_all(topology)
         self._clusters = {spec.name: LabCluster(self._lease, spec, layouts[spec.name]) for spec in topology.clusters}
+
+    @property
+    def provider(self) -> str:
+        """See ClusterSet."""
+        return LAB
+
+    @property
+    def topology(self) -> Topology:
+        """See ClusterSet."""
+        return self._topology
 
     def cluster(self, name: str) -> LabCluster:
         """See ClusterSet."""
@@ -220,7 +56,7 @@ class Lab:
 
     @property
     def clusters(self) -> list[LabCluster]:
-        """All clusters, in the order of the topology."""
+        """See ClusterSet."""
         return list(self._clusters.values())
 
     @property
@@ -228,25 +64,30 @@ class Lab:
         """See ClusterSet."""
         return LabNetwork(self._lease, ROUTER)
 
+    def networks(self) -> list[LabNetwork]:
+        """See ClusterSet."""
+        nodes = [node.net for cluster in self.clusters for node in cluster.nodes()]
+        return [self.router, *[cluster.gateway for cluster in self.clusters], *nodes]
+
     def network(self, space: str) -> LabNetwork:
-        """The network namespace of that name; `pod:CLUSTER/NAME` stands for a pod's present one."""
+        """See ClusterSet."""
         return LabNetwork(self._lease, space)
 
     def memory(self) -> int:
-        """Resident bytes of everything in the lab."""
+        """See ClusterSet."""
         return int(self._lease.call("memory"))
 
     @property
     def alive(self) -> bool:
-        """Whether the lab still answers."""
+        """See ClusterSet."""
         try:
-            self.memory()
+            self.clusters[0].states()
         except LabGone:
             return False
         return True
 
     def close(self) -> None:
-        """Give the lease back; the lab stays."""
+        """See ClusterSet."""
         self._lease.close()
 
     def build(self) -> dict[str, list[str]]:
@@ -342,3 +183,41 @@ def start_keeper(name: str, folder: Path) -> LabHandle:
     finally:
         lease.close()
     return handle
+
+
+class LabProvider:
+    """See clusters.providers.Provider."""
+
+    @property
+    def name(self) -> str:
+        """See Provider."""
+        return LAB
+
+    def require(self) -> None:
+        """See Provider."""
+        require()
+
+    def prepare(self, ring: RingSpec, progress: Progress, tell: Tell) -> None:
+        """See Provider."""
+        prepare(ring, progress, tell)
+
+    def start(self, topology: Topology, name: str, folder: Path) -> LabHandle:
+        """See Provider."""
+        handle = start_keeper(name, folder)
+        try:
+            lab = self.attach(topology, name)
+            try:
+                lab.build()
+            finally:
+                lab.close()
+        except BaseException:
+            handle.close()
+            raise
+        return handle
+
+    def attach(self, topology: Topology, name: str) -> Lab:
+        """See Provider."""
+        return Lab(topology, name)
+
+
+PROVIDER: Provider = LabProvider()

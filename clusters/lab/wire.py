@@ -13,7 +13,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from clusters.errors import RingproofError
+from clusters.alive import abstract
+from clusters.errors import ClustersGone, ClustersRefused
 
 HEAD = 4
 MOST_DESCRIPTORS = 4
@@ -24,11 +25,11 @@ KINDS: dict[str, type[OSError]] = {"timeout": TimeoutError, "connection": Connec
 """Errors of the lab that mean "not now" and keep their type on the way to the caller."""
 
 
-class LabError(RingproofError):
+class LabError(ClustersRefused):
     """The supervisor refused a request; the message is its own."""
 
 
-class LabGone(RingproofError):
+class LabGone(ClustersGone):
     """The supervisor closed the connection: the lab is no more. No ConnectionError: waiting does not bring it back."""
 
 
@@ -67,11 +68,6 @@ def _read(link: socket.socket, count: int) -> bytes:
             break
         parts += part
     return bytes(parts)
-
-
-def abstract(name: str) -> str:
-    """The address of a lab's socket: abstract, so that no file can be left behind."""
-    return f"\0ringproof/{name}"
 
 
 class Lease:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from clusters.errors import ProvisionFailed, UsageError
-from clusters.lab.provider import Lab
+from clusters.providers import LAB, provider
 from clusters.ring.config import seed_names
 from clusters.ring.limits import ring_limits
 from clusters.ring.ring import Ring, bind_datacenters
@@ -30,6 +30,7 @@ def write_ring(standing: StandingRing, ring: Ring) -> None:
     limits = (ring.limits.conviction, ring.limits.restart, ring.limits.hints, ring.limits.reconnect)
     facts = {
         "schema": 1,
+        "provider": standing.provider,
         "lab": standing.lab_name,
         "folder": str(ring.folder.resolve().relative_to(standing.folder.resolve())),
         "topology": ring.topology.name,
@@ -63,13 +64,13 @@ def attach(lab_name: str, topology: Topology, folder: Path) -> Ring:
     declared = topology.ring
     if declared is None:
         raise UsageError(f"topology {topology.name} declares no ring, so none can be taken up")
-    lab = Lab(topology, lab_name)
+    clusters = provider(facts.get("provider", LAB)).attach(topology, lab_name)
     ring = Ring(
         topology,
-        lab,
+        clusters,
         facts["cluster_name"],
         folder / facts["folder"],
-        bind_datacenters(topology, lab),
+        bind_datacenters(topology, clusters),
         ring_limits(topology),
         tuple(seed_names(topology)),
         list(facts["ran"]),
@@ -94,6 +95,7 @@ class HeldRing(StandingRing):
         super().__init__(topology, folder, lab_name.partition("/")[0], step)
         self._held_name = lab_name
         self._facts = read_ring(folder)
+        self.provider = self._facts.get("provider", LAB)
         self._held = attach(lab_name, topology, folder)
         self._rules = dict(self._facts["rules"])
 

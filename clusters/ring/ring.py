@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clusters.cluster import Cluster
-from clusters.lab.provider import Lab
-from clusters.ring.config import declare_hosts
+from clusters.cluster import Cluster, ClusterSet
+from clusters.ring.config import HostSpec, HostStart, declare_hosts
 from clusters.ring.host import Host, View
 from clusters.ring.limits import Limits
 from clusters.topology import Topology
@@ -44,7 +43,7 @@ class Ring:
     """A formed ring on live clusters."""
 
     topology: Topology
-    clusters: Lab
+    clusters: ClusterSet
     cluster_name: str
     folder: Path
     datacenters: tuple[Datacenter, ...]
@@ -64,6 +63,10 @@ class Ring:
     def host(self, who: str) -> Host:
         """The host in the pod of that name."""
         return next(host for host in self.hosts if host.spec.who == who)
+
+    def start_of(self, spec: HostSpec, seeds: Sequence[str]) -> HostStart:
+        """How to start a host beside the ring that takes the ring's cluster_name for its own, with these seeds."""
+        return HostStart(self.topology, spec, self.cluster_name, tuple(seeds))
 
     def each(self, ask: Callable[[Host], Any], hosts: list[Host] | None = None) -> list[Any]:
         """Ask several hosts at once; the answers in the order of the hosts, an error as itself."""
@@ -174,7 +177,7 @@ class Condition:
         return True if self.last is None else None
 
 
-def bind_datacenters(topology: Topology, clusters: Lab) -> tuple[Datacenter, ...]:
+def bind_datacenters(topology: Topology, clusters: ClusterSet) -> tuple[Datacenter, ...]:
     """The declared datacenters and their hosts, tied to the clusters that their pods live in."""
     assert topology.ring is not None
     hosts = [Host(spec, clusters.cluster(spec.cluster)) for spec in declare_hosts(topology)]

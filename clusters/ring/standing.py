@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from clusters.errors import WaitTimeout
+from clusters.cluster import ClusterSet, FaultsDns
+from clusters.errors import ClustersGone, ClustersRefused, WaitTimeout
 from clusters.journal import Journal
-from clusters.lab.provider import Lab, LabHandle, start_keeper
-from clusters.lab.wire import LabError, LabGone
+from clusters.providers import LAB, Lifeline, provider
 from clusters.ring.formation import form
 from clusters.ring.ring import Ring
 from clusters.topology import Topology
@@ -27,36 +27,37 @@ def snapshot(ring: Ring) -> dict[str, list[str]]:
 
     Routes of gateways and nodes are left out: they follow the addresses of pods, which scenarios may change.
     """
-    lab = ring.clusters
-    nets = {net.space: net for net in (lab.router, *[cluster.gateway for cluster in lab.clusters])}
-    for cluster in lab.clusters:
-        nets |= {node.name: node.net for node in cluster.nodes()}
-    nets |= {host.spec.who: lab.cluster(host.spec.cluster).pod(host.spec.pod).net for host in ring.hosts}
+    clusters = ring.clusters
+    nets = {net.space: net for net in clusters.networks()}
+    nets |= {host.spec.who: clusters.cluster(host.spec.cluster).pod(host.spec.pod).net for host in ring.hosts}
     found = {f"rules of {name}": sorted(str(rule) for rule in net.rules()) for name, net in nets.items()}
-    found["routes of the router"] = sorted(str(route) for route in lab.router.routes())
-    for cluster in lab.clusters:
-        rules = cluster.dns({"do": "rules"})["rules"]
-        found[f"DNS overrides of {cluster.name}"] = sorted(str(rule["id"]) for rule in rules)
+    found["routes of the router"] = sorted(str(route) for route in clusters.router.routes())
+    for cluster in clusters.clusters:
+        if isinstance(cluster, FaultsDns):
+            found[f"DNS overrides of {cluster.name}"] = sorted(str(rule["id"]) for rule in cluster.dns_rules())
     return found
 
 
 class StandingRing:
-    """The lab and the ring of one topology, while this process lives."""
+    """The clusters and the ring of one topology, while this process lives."""
 
-    def __init__(self, topology: Topology, folder: Path, run_id: str, step: Step = lambda _text: None) -> None:
+    def __init__(
+        self, topology: Topology, folder: Path, run_id: str, step: Step = lambda _text: None, made_by: str = LAB
+    ) -> None:
         self.topology = topology
+        self.provider = made_by
         self.folder = folder
         self.run_id = run_id
         self.step = step
         self.rebuilt: list[str] = []
-        self._handle: LabHandle | None = None
+        self._handle: Lifeline | None = None
         self._ring: Ring | None = None
-        self._lab: Lab | None = None
+        self._clusters: ClusterSet | None = None
         self._rules: dict[str, list[str]] = {}
 
     @property
     def lab_name(self) -> str:
-        """The name under which the lab is leased."""
+        """The name under which the clusters are attached."""
         return f"{self.run_id}/{self.topology.name}/{len(self.rebuilt)}"
 
     def ring(self) -> Ring:
@@ -70,12 +71,12 @@ class StandingRing:
             self.close()
         return self._form()
 
-    def lab(self) -> Lab:
+    def clusters(self) -> ClusterSet:
         """Clusters without a ring, for topologies that declare none."""
-        self._handle = start_keeper(self.lab_name, self._place())
-        self._lab = Lab(self.topology, self.lab_name)
-        self._lab.build()
-        return self._lab
+        makes = provider(self.provider)
+        self._handle = makes.start(self.topology, self.lab_name, self._place())
+        self._clusters = makes.attach(self.topology, self.lab_name)
+        return self._clusters
 
     def _place(self) -> Path:
         return self.folder if not self.rebuilt else self.folder / f"rebuilt-{len(self.rebuilt)}"
@@ -83,9 +84,9 @@ class StandingRing:
     def _form(self) -> Ring:
         try:
             with machine_turn(self.step):
-                lab = self.lab()
+                clusters = self.clusters()
                 self.step(f"clusters of {self.topology.name} are up")
-                self._ring = form(lab, self._place(), f"rp-{self.run_id}-{self.topology.name}", self.step)
+                self._ring = form(clusters, self._place(), f"rp-{self.run_id}-{self.topology.name}", self.step)
             self._rules = snapshot(self._ring)
         except BaseException:
             self.close()  # the next call starts anew, under the same name
@@ -105,7 +106,7 @@ class StandingRing:
             ring.await_hints_drained(ring.limits.hints.seconds)
             # not waited for: the quarantine of a released address is longer than a new ring takes
             return self._stale_gossip(ring) or self._too_many_tables(ring)
-        except (WaitTimeout, LabError, LabGone, OSError) as error:
+        except (WaitTimeout, ClustersRefused, ClustersGone, OSError) as error:
             return str(error)
 
     @staticmethod
@@ -124,11 +125,11 @@ class StandingRing:
         return f"{counts[0]} tables" if isinstance(counts[0], Exception) or counts[0] > HEAP_TABLES else None
 
     def close(self) -> None:
-        """End the lab and everything in it."""
+        """End the clusters and everything in them."""
         self._ring = None
-        if self._lab is not None:
-            self._lab.close()
-            self._lab = None
+        if self._clusters is not None:
+            self._clusters.close()
+            self._clusters = None
         handle, self._handle = self._handle, None
         if handle is not None:
             handle.close()

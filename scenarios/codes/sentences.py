@@ -27,7 +27,7 @@ ERRORS: dict[str, Sequence[Pattern]] = {
     ),
     "UsageError": (
         ("error:held lab", r"no lab is up|several labs are up|no lab called|still coming up|the held ring is"
-                           r"|no ring was formed there"),
+                           r"|no ring was formed there|made on clusters of"),
         ("error:no ring declared", r"declares no ring"),
         ("error:nothing selected", r"nothing was selected|^say which: "),
         ("error:range too small for the lab", r"the lab (needs|holds) "),

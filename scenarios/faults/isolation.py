@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from clusters.cluster import CutsNetwork
 from clusters.errors import FaultIneffective
-from clusters.lab.provider import CUT_PRIORITY, LabCluster
-from clusters.network import Rule
 from clusters.ring.config import CQL_PORT
 from clusters.ring.ring import Datacenter
 from scenarios.faults.seen import await_answers, witnesses
@@ -33,11 +32,11 @@ class ZoneIsolation:
             raise LookupError(f"no host lives in zone {self.zone} of {self.datacenter.name}")
 
     def inject(self, run: Run) -> None:
-        """Drop, at the cluster's gateway, what goes between the zone's nodes and any other node of any cluster."""
+        """Drop what goes between the zone's nodes and any other node of any cluster, but those of clients."""
         cluster = self.datacenter.cluster
-        assert isinstance(cluster, LabCluster)
-        for rule in isolation_rules(cluster, self.zone):
-            self._acts.append(run.acts.add_rule(cluster.gateway, rule))
+        assert isinstance(cluster, CutsNetwork)
+        for net, rule in cluster.isolation(self.zone):
+            self._acts.append(run.acts.add_rule(net, rule))
 
     def await_effect(self, run: Run) -> str:
         """Another host does not reach the zone's host, the client does."""
@@ -59,15 +58,3 @@ class ZoneIsolation:
         """The zone's hosts answer the clients of both clusters again."""
         hosts = self.datacenter.in_zone(self.zone)
         return await_answers(run.ring, hosts, witnesses(run.ring), run.ring.limits.reconnect.seconds)
-
-
-def isolation_rules(cluster: LabCluster, zone: str) -> list[Rule]:
-    """Rules for the cluster's gateway; the node `infra`, where clients run, is not concerned."""
-    rules: list[Rule] = []
-    zoned = [(f"n{place}", node) for place, node in enumerate(cluster.layout.nodes) if node.zone is not None]
-    for inside_link, inside in (pair for pair in zoned if pair[1].zone == zone):
-        rules.append(Rule(CUT_PRIORITY, iif="uplink", destination=str(inside.pods)))
-        for other_link, other in (pair for pair in zoned if pair[1].zone != zone):
-            rules.append(Rule(CUT_PRIORITY, iif=other_link, destination=str(inside.pods)))
-            rules.append(Rule(CUT_PRIORITY, iif=inside_link, destination=str(other.pods)))
-    return rules

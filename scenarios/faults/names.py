@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from clusters.cluster import Cluster
 from clusters.errors import FaultIneffective
-from clusters.lab.provider import LabCluster
 from clusters.ring.host import Host
 from scenarios.observers import longest_resolution
 from scenarios.run import Run
@@ -26,7 +26,7 @@ class NamesFail:
     `nxdomain` are answered at once. `stale`: `address`, by default one that nobody owns any more.
     """
 
-    cluster: LabCluster
+    cluster: Cluster
     hosts: Sequence[Host]
     mode: Mode
     address: str = STALE_ADDRESS

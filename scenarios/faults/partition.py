@@ -6,9 +6,8 @@ import uuid
 from dataclasses import dataclass, field
 from functools import partial
 
+from clusters.cluster import Cluster, CutsNetwork
 from clusters.errors import FaultIneffective, WaitTimeout
-from clusters.lab.provider import CUT_PRIORITY, LabCluster
-from clusters.network import Rule
 from clusters.probe import PORT
 from clusters.ring.ring import Condition, Ring
 from clusters.waiting import until
@@ -25,8 +24,8 @@ class Partition:
     `one_way` drops only what `source` sends to `target`.
     """
 
-    source: LabCluster
-    target: LabCluster
+    source: Cluster
+    target: Cluster
     one_way: bool = False
     _acts: list[int] = field(default_factory=list)
 
@@ -43,14 +42,14 @@ class Partition:
                 raise FaultIneffective(f"{receiver.name} did not hear {sender.name} before the cut")
 
     def inject(self, run: Run) -> None:
-        """Add one rule per direction and range of the receiver."""
+        """Add the rules of each direction."""
         directions = [(self.source, self.target)]
         if not self.one_way:
             directions.append((self.target, self.source))
         for sender, receiver in directions:
-            for network in (receiver.layout.pod_range, receiver.layout.node_range):
-                rule = Rule(CUT_PRIORITY, iif=sender.router_link, destination=str(network))
-                self._acts.append(run.acts.add_rule(run.ring.clusters.router, rule))
+            assert isinstance(sender, CutsNetwork)
+            for net, rule in sender.cut_towards(receiver.spec):
+                self._acts.append(run.acts.add_rule(net, rule))
 
     def await_effect(self, run: Run) -> str:
         """A datagram in each cut direction is not heard, one in an open direction is, and no host is reached across."""
@@ -88,15 +87,15 @@ class Partition:
             until("both directions open", Condition(partial(_deaf, sender, receiver)), timeout=HEARD_SECONDS * 2)
         return "datagrams in both directions were heard"
 
-    def _pairs(self) -> list[tuple[LabCluster, LabCluster]]:
+    def _pairs(self) -> list[tuple[Cluster, Cluster]]:
         return [(self.source, self.target), (self.target, self.source)]
 
 
-def _deaf(sender: LabCluster, receiver: LabCluster) -> str | None:
+def _deaf(sender: Cluster, receiver: Cluster) -> str | None:
     return None if hears(sender, receiver) else f"{receiver.name} does not hear {sender.name}"
 
 
-def hears(sender: LabCluster, receiver: LabCluster) -> bool:
+def hears(sender: Cluster, receiver: Cluster) -> bool:
     """Whether a datagram from the one's client pod arrives at the other's within half a second."""
     word = uuid.uuid4().hex
     address = receiver.pod("client").state().address

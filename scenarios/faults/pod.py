@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from clusters.cluster import PodState
+from clusters.cluster import PinsPodAddress, PodState, ReschedulesPods
 from clusters.errors import FaultIneffective
-from clusters.lab.provider import LabCluster
 from clusters.ring.config import CQL_PORT
 from clusters.ring.host import Host
 from scenarios.faults.seen import await_answers, witnesses
@@ -36,8 +35,12 @@ class PodReschedule:
         """Kill and replace."""
         run.expected_exits.add(self.host.spec.pod)
         cluster = self.host.cluster
-        assert isinstance(cluster, LabCluster)
-        self.new = cluster.reschedule(self.host.spec.pod, self.address)
+        if self.address is not None:
+            assert isinstance(cluster, PinsPodAddress)
+            self.new = cluster.reschedule_at(self.host.spec.pod, self.address)
+        else:
+            assert isinstance(cluster, ReschedulesPods)
+            self.new = cluster.reschedule(self.host.spec.pod)
 
     def await_effect(self, run: Run) -> str:
         """Another UID at another address, and nobody at the old one."""

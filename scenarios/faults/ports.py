@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from clusters.errors import FaultIneffective
-from clusters.lab.provider import CUT_PRIORITY, LabPod
-from clusters.network import Rule
+from clusters.network import CUT_PRIORITY, Rule
 from clusters.ring.host import Host
 from scenarios.reaching import answers
 from scenarios.run import Run
@@ -33,10 +32,8 @@ class PortBlocked:
         address = self.target.address
         rule = Rule(CUT_PRIORITY, "prohibit", destination=f"{address}/32", protocol="tcp", port=self.port)
         for host in run.ring.hosts:
-            pod = host.pod
-            assert isinstance(pod, LabPod)
             if host is not self.target:
-                self._acts.append(run.acts.add_rule(pod.net, rule))
+                self._acts.append(run.acts.add_rule(host.pod.net, rule))
 
     def await_effect(self, run: Run) -> str:
         """A new connection to the port is refused from another host."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from clusters.lab.provider import LabCluster
+from clusters.cluster import CutsNetwork
 from clusters.ring.host import Host
 from clusters.ring.ring import Datacenter
 from scenarios.faults.seen import await_answers, await_silence, witnesses
@@ -19,7 +19,7 @@ class ZoneLoss:
     """Everything in one zone of one datacenter's cluster stops answering everybody else.
 
     `frozen`: SIGSTOP, sockets stay open and silent. `killed`: SIGKILL, kept down until recovery. `cut`: processes
-    run, the gateway drops what comes from and goes to the zone.
+    run, the network drops what comes from and goes to the zone.
     """
 
     datacenter: Datacenter
@@ -45,8 +45,8 @@ class ZoneLoss:
     def inject(self, run: Run) -> None:
         """Stop the zone."""
         cluster = self.datacenter.cluster
-        assert isinstance(cluster, LabCluster)
         if self.how == "cut":
+            assert isinstance(cluster, CutsNetwork)
             for net, rule in cluster.zone_cut(self.zone):
                 self._acts.append(run.acts.add_rule(net, rule))
             return
