@@ -11,7 +11,7 @@ from typing import Any
 
 from clusters.catalog import named
 from clusters.cluster import PodSpec, RestartPolicy
-from clusters.lab.asking import LineTalk
+from clusters.asking import LineTalk
 from clusters.lab.cluster import LabPod
 from clusters.lab.provider import Lab, LabHandle, start_keeper
 from clusters.topology import Topology

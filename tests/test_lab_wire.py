@@ -14,7 +14,7 @@ import pytest
 
 from clusters.alive import abstract
 from clusters.lab import wire
-from clusters.lab.asking import LineTalk
+from clusters.asking import LineTalk
 from clusters.lab.wire import IDLE_LINKS, LabError, LabGone, Lease
 from clusters.waiting import until
 

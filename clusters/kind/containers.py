@@ -62,7 +62,7 @@ class Containers:
         return self.ask(*head, container, *command, timeout=timeout, stdin=stdin)
 
     def on_machine(self, image: str, command: Sequence[str], *, stdin: str | None = None) -> str:
-        """What a command printed in the network of the machine itself: the engine may do there what its user may not."""
+        """What a command printed in the network of the machine itself, where the engine may do what its user may not."""
         head = ["run", "--rm", "-i", "--network", "host", "--cap-drop", "ALL", "--cap-add", "NET_ADMIN"]
         return self.ask(*head, "--entrypoint", command[0], image, *command[1:], stdin=stdin or "")
 
@@ -108,6 +108,11 @@ class Containers:
         except ClustersRefused:
             return None
         return dict((found.get("Config") or {}).get("Labels") or found.get("Labels") or {})
+
+    def images(self, label: str) -> list[str]:
+        """Names of all images that carry a label."""
+        said = self.ask("image", "ls", "--filter", f"label={label}", "--format", "{{.Repository}}:{{.Tag}}")
+        return [name for name in said.split() if not name.endswith(":<none>")]
 
     def remove(self, *names: str) -> None:
         """The containers and their anonymous volumes are gone when this returns, whether they were there or not."""

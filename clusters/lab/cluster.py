@@ -19,7 +19,7 @@ from clusters.cluster import (
     StopsNodes,
 )
 from clusters.errors import UsageError
-from clusters.lab.asking import LineTalk
+from clusters.asking import LineTalk
 from clusters.lab.fabric import ROUTER, gateway_space
 from clusters.lab.hosts import pod_of
 from clusters.lab.layout import ClusterLayout

@@ -22,7 +22,7 @@ from typing import Any
 
 from clusters.lab import fabric, kernel, wire
 from clusters.lab.addresses import AddressPool
-from clusters.lab.asking import LineTalk
+from clusters.asking import LineTalk
 from clusters.lab.enter import Resolver
 from clusters.lab.netlink import NetlinkOps
 from clusters.lab.pods import END_SECONDS, LivePod, Place

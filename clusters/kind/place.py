@@ -1,0 +1,123 @@
+"""A set of kind clusters as a process finds it: engine, layout, folder and API servers, from nothing but its name."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from clusters.errors import ClustersGone, ClustersRefused, EnvironmentUnfit
+from clusters.kind.api import Api, node_facts
+from clusters.kind.containers import Containers
+from clusters.kind.engine import choose
+from clusters.kind.iproute import IpRoute
+from clusters.kind.layout import LABEL_FOLDER, ClusterPlace, Layout, lay_out
+from clusters.kind.nodeimage import NodeImage
+from clusters.kind.routing import NodeFacts, client_routes, ensure, node_routes, router_routes
+from clusters.ring.artifacts import cache_root
+from clusters.topology import Topology
+
+KUBECONFIG = "kubeconfig"
+IMAGE_SETTING = "RINGPROOF_NODE_IMAGE"
+IMAGE_LABEL, MADE_LABEL = "ringproof.node", "ringproof.made"
+
+
+def find_image(containers: Containers) -> NodeImage:
+    """The node image that RINGPROOF_NODE_IMAGE names, else the newest one that was built here."""
+    wanted = os.environ.get(IMAGE_SETTING)
+    names = [wanted] if wanted else containers.images(IMAGE_LABEL)
+    known = {name: labels for name in names if (labels := containers.labels_of_image(name)) is not None}
+    if not known:
+        lack = f"{wanted} ({IMAGE_SETTING}) is" if wanted else "no node image is"
+        raise EnvironmentUnfit(f"{lack} not here; make one with: ringproof images build")
+    newest = max(known, key=lambda name: int(known[name].get(MADE_LABEL, "0")))
+    return NodeImage.read(newest, known[newest])
+
+
+def kind_program() -> str:
+    """kind's own command: the one that `ringproof images build` made, else the one on the PATH."""
+    built = cache_root() / "images" / "bin" / "kind"
+    found = str(built) if built.exists() else shutil.which("kind")
+    if found is None:
+        raise EnvironmentUnfit("kind is not installed; make it with: ringproof images build")
+    return found
+
+
+@dataclass
+class Site:
+    """One set of kind clusters."""
+
+    layout: Layout
+    containers: Containers
+    _folder: Path | None = None
+    _image: NodeImage | None = None
+    _apis: dict[str, Api] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, topology: Topology, name: str) -> Site:
+        """The set of that name, whether it stands or not."""
+        return cls(lay_out(topology, name), Containers(choose().program))
+
+    @property
+    def image(self) -> NodeImage:
+        """What its nodes are made from."""
+        if self._image is None:
+            self._image = find_image(self.containers)
+        return self._image
+
+    @property
+    def folder(self) -> Path:
+        """Where it writes to, as the labels of its networks say; ClustersGone when there is none."""
+        if self._folder is None:
+            try:
+                labels = self.containers.labels_of_network(self.layout.places[0].network)
+            except ClustersRefused as error:
+                raise ClustersGone(f"no clusters of the name {self.layout.name} are here: {error}") from error
+            self._folder = Path(labels[LABEL_FOLDER])
+        return self._folder
+
+    def api(self, place: ClusterPlace) -> Api:
+        """The API server of one cluster."""
+        name = place.spec.name
+        if name not in self._apis:
+            self._apis[name] = Api(self.folder / KUBECONFIG, place.context)
+        return self._apis[name]
+
+    def nodes(self, *places: ClusterPlace) -> list[NodeFacts]:
+        """The nodes of these clusters, of all without any."""
+        found = []
+        for place in places or self.layout.places:
+            facts = [node_facts(place.spec.name, node) for node in self.api(place).nodes()]
+            found += [one for one in facts if one is not None]
+        return found
+
+    def net_of(self, container: str, space: str | None = None) -> IpRoute:
+        """The network of a container; its name stands for it unless a space is given."""
+        return IpRoute(space or container, lambda command: self.containers.exec(container, command))
+
+    def ensure_routes(self, nodes: Sequence[NodeFacts] | None = None) -> list[str]:
+        """Every route between the clusters stands when this returns; the blocks that the router refused. Idempotent.
+
+        A node that is stopped or frozen is left out: whoever starts it calls this again.
+        """
+        known = self.nodes() if nodes is None else nodes
+        wanted, refused = router_routes(self.layout, known)
+        ensure(self.net_of(self.layout.router), wanted)
+        for place in self.layout.places:
+            own = [node for node in known if node.cluster == place.spec.name]
+            control = next(node.address for node in own if node.name == place.control_plane)
+            ensure(self.net_of(place.client_container), client_routes(self.layout, place, own, control))
+            for node in own:
+                try:
+                    ensure(self.net_of(node.name), node_routes(self.layout, place))
+                except ConnectionError:
+                    continue
+        return refused
+
+    def close(self) -> None:
+        """Give connections back."""
+        for api in self._apis.values():
+            api.close()
+        self._apis.clear()
