@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,7 @@ from clusters.kind.routing import NodeFacts, client_routes, ensure, node_routes,
 from clusters.ring.artifacts import cache_root
 from clusters.topology import Topology
 
+ROOT = Path(__file__).parents[2]
 KUBECONFIG = "kubeconfig"
 IMAGE_SETTING = "RINGPROOF_NODE_IMAGE"
 IMAGE_LABEL, MADE_LABEL = "ringproof.node", "ringproof.made"
@@ -78,6 +81,10 @@ class Site:
             self._folder = Path(labels[LABEL_FOLDER])
         return self._folder
 
+    def machine(self, command: list[str], stdin: str | None = None) -> str:
+        """See clusters.kind.guard.Machine."""
+        return self.containers.on_machine(self.image.name, command, stdin=stdin)
+
     def api(self, place: ClusterPlace) -> Api:
         """The API server of one cluster."""
         name = place.spec.name
@@ -121,3 +128,20 @@ class Site:
         for api in self._apis.values():
             api.close()
         self._apis.clear()
+
+    def ask_txt(self, place: ClusterPlace, server: str, name: str) -> str:
+        """What a DNS server says of a TXT name to the cluster's client, without quotation marks; "" for nothing."""
+        words = [sys.executable, "-m", "clusters.dns.client", server, name, "--type", "TXT", "--timeout", "1"]
+        answer = json.loads(self.containers.ask("exec", *in_client(place), *words))
+        return str(answer["addresses"][0]).strip('"') if answer["addresses"] else ""
+
+
+def in_client(place: ClusterPlace, options: Sequence[str] = ()) -> list[str]:
+    """The words that run a program in a client container with this machine's files, Python and project, as this user.
+
+    The container has a network, processes and a resolver of its own; everything else is the machine's.
+    """
+    passed = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    passed |= {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+    settings = [word for key, value in passed.items() for word in ("-e", f"{key}={value}")]
+    return [*options, *settings, place.client_container, "chroot", f"--userspec={os.getuid()}:{os.getgid()}", "/host"]
