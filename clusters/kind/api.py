@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
+from urllib.parse import urlencode
 
 import urllib3
 from kubernetes import client, config, utils
@@ -17,53 +18,43 @@ from clusters.kind.routing import NodeFacts
 
 SECONDS = 15.0
 """For one answer; a control plane that shares two cores with six starting hosts takes up to 3 s."""
-NOT_FOUND, CONFLICT = 404, 409
+REFUSED, NOT_FOUND = 400, 404
 STRATEGIC = "application/strategic-merge-patch+json"
 
 Json = dict[str, Any]
-T = TypeVar("T")
 
 
 class Api:
     """Asks one API server.
 
     Errors of every act: ConnectionError when it does not answer, ClustersGone when the kubeconfig is no more,
-    ClustersRefused with the server's words; `missing_ok` makes nothing of a 404.
+    ClustersRefused with the server's words.
     """
 
     def __init__(self, kubeconfig: Path, context: str) -> None:
         if not kubeconfig.exists():
             raise ClustersGone(f"{kubeconfig} is gone, and the clusters with it")
         settings = client.Configuration()
-        config.load_kube_config(str(kubeconfig), context, settings)
+        config.load_kube_config(str(kubeconfig), context, settings, persist_config=False)  # type: ignore[no-untyped-call]
         settings.retries = False
         self._client = client.ApiClient(settings)
         self.context = context
 
-    def _speak(self, act: Callable[[], T]) -> T:
-        try:
-            return act()
-        except client.ApiException as error:
-            said = f"{self.context}: {error.status} {error.reason}: {str(error.body)[:300]}"
-            raise ClustersRefused(said) from error
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise ConnectionError(f"{self.context} does not answer: {error}") from error
-
     def call(self, method: str, path: str, body: object = None, **query: object) -> Json:
         """One request to a path of the server."""
         header = {"Accept": "application/json"}
-        if method == "PATCH":
-            header["Content-Type"] = STRATEGIC
-
-        def act() -> Json:
-            answer = self._client.call_api(
-                path, method, query_params=list(query.items()), header_params=header, body=body,
-                auth_settings=["BearerToken"], _preload_content=False, _return_http_data_only=True,
-                _request_timeout=SECONDS,
-            )  # fmt: skip
-            return dict(json.loads(answer.data))
-
-        return self._speak(act)
+        if body is not None:
+            header["Content-Type"] = STRATEGIC if method == "PATCH" else "application/json"
+        address = f"{self._client.configuration.host}{path}{'?' if query else ''}{urlencode(query)}"
+        try:
+            answer = self._client.call_api(method, address, header, body, _request_timeout=SECONDS)
+            said: bytes = answer.read()  # type: ignore[no-untyped-call]
+        except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
+            raise ConnectionError(f"{self.context} does not answer: {error}") from error
+        if answer.status >= REFUSED:
+            words = said.decode(errors="replace")[:300]
+            raise ClustersRefused(f"{self.context}: {answer.status} {answer.reason} to {method} {path}: {words}")
+        return dict(json.loads(said))
 
     def get(self, path: str, **query: object) -> Json:
         """What lies at a path."""
@@ -86,9 +77,11 @@ class Api:
         """The objects exist when this returns; ClustersRefused when one of them did before."""
         for made in objects:
             try:
-                self._speak(lambda made=made: utils.create_from_dict(self._client, made))  # type: ignore[misc]
+                utils.create_from_dict(self._client, made)  # type: ignore[no-untyped-call]
             except utils.FailToCreateError as error:
                 raise ClustersRefused(f"{self.context}: {made['kind']} {made['metadata']['name']}: {error}") from error
+            except (urllib3.exceptions.HTTPError, OSError) as error:
+                raise ConnectionError(f"{self.context} does not answer: {error}") from error
 
     def nodes(self) -> list[Json]:
         """All nodes."""

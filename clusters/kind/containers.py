@@ -62,7 +62,7 @@ class Containers:
         return self.ask(*head, container, *command, timeout=timeout, stdin=stdin)
 
     def on_machine(self, image: str, command: Sequence[str], *, stdin: str | None = None) -> str:
-        """What a command printed in the network of the machine itself, where the engine may do what its user may not."""
+        """What a command printed in the machine's own network, where the engine may do what its user may not."""
         head = ["run", "--rm", "-i", "--network", "host", "--cap-drop", "ALL", "--cap-add", "NET_ADMIN"]
         return self.ask(*head, "--entrypoint", command[0], image, *command[1:], stdin=stdin or "")
 
