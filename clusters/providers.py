@@ -18,7 +18,8 @@ Progress = Callable[[int, int, str], None]
 Tell = Callable[[str, Mapping[str, Any]], None]
 
 LAB = "lab"
-PROVIDERS = {LAB: "clusters.lab.provider:PROVIDER"}
+KIND = "kind"
+PROVIDERS = {LAB: "clusters.lab.provider:PROVIDER", KIND: "clusters.kind.provider:PROVIDER"}
 """Name to the place of an object that is a Provider."""
 
 

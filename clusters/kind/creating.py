@@ -157,7 +157,7 @@ class Creation:
         Names(self.site, place).settle()
         if not self.site.image.stock:
             api.create(flannel.objects(place, self.site.image.flannel))
-        api.create([manifests.namespace(place, self.marks)])
+        api.create(manifests.common_objects(place, self.marks))
 
         def lack() -> bool:
             nodes = api.nodes()

@@ -8,7 +8,6 @@ cass-operator lays a datacenter out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -38,6 +37,12 @@ MEMORY = "600Mi"
 """Request of one host: 320-340 MB resident with a heap of 192 MB (measured), and the probe agent."""
 GRACE_SECONDS = 30
 """Kubernetes' own default of terminationGracePeriodSeconds."""
+RACK_KINDS = (
+    ("/apis/apps/v1", "statefulsets"),
+    ("/apis/policy/v1", "poddisruptionbudgets"),
+    ("/api/v1", "configmaps"),
+)
+"""What belongs to one rack, all of one name."""
 READY_EVERY, READY_FAILURES = 2, 2
 
 Json = dict[str, Any]
@@ -68,6 +73,11 @@ def account(place: ClusterPlace) -> Json:
     return _object("v1", "ServiceAccount", place, APP, automountServiceAccountToken=False)
 
 
+def common_objects(place: ClusterPlace, marks: Marks) -> list[Json]:
+    """What every pod of ours in a cluster needs."""
+    return [namespace(place, marks), service(place), account(place)]
+
+
 def rack_set_name(host: HostSpec) -> str:
     """The StatefulSet of a host: its pod's name without the number."""
     return host.pod.rpartition("-")[0]
@@ -76,25 +86,27 @@ def rack_set_name(host: HostSpec) -> str:
 def ring_objects(
     place: ClusterPlace, starts: Sequence[HostStart], image: NodeImage, commands: Mapping[str, Sequence[str]]
 ) -> list[Json]:
-    """Everything of the hosts that live in one cluster.
+    """Everything of these hosts, all of one cluster; common_objects() are there already.
 
     ``commands`` are the command lines ``first`` and ``every`` as the image's paths demand them.
     """
-    objects = [service(place), account(place), hosts_file(place, starts, commands)]
-    for _, group in groupby(starts, key=lambda start: rack_set_name(start.host)):
-        rack = list(group)
-        objects += [rack_set(place, rack, image), budget(place, rack[0].host)]
+    racks: dict[str, list[HostStart]] = {}
+    for start in starts:
+        racks.setdefault(rack_set_name(start.host), []).append(start)
+    objects: list[Json] = []
+    for rack in racks.values():
+        objects += [hosts_file(place, rack, commands), rack_set(place, rack, image), budget(place, rack[0].host)]
     return objects
 
 
 def hosts_file(place: ClusterPlace, starts: Sequence[HostStart], commands: Mapping[str, Sequence[str]]) -> Json:
-    """All hosts' files in one ConfigMap, as <pod>.<file>: a StatefulSet cannot mount another one per number."""
+    """The files of a rack's hosts in one ConfigMap, as <pod>.<file>: no StatefulSet mounts another one per number."""
     data: dict[str, str] = {}
     for start in starts:
         pod = start.host.pod
         data |= {f"{pod}.{name}": text for name, text in start.files.items()}
         data |= {f"{pod}.{name}.args": "\n".join(words) + "\n" for name, words in commands.items()}
-    return _object("v1", "ConfigMap", place, f"{APP}-hosts", data=data)
+    return _object("v1", "ConfigMap", place, rack_set_name(starts[0].host), data=data)
 
 
 def budget(place: ClusterPlace, host: HostSpec) -> Json:
@@ -121,7 +133,7 @@ def rack_set(place: ClusterPlace, rack: Sequence[HostStart], image: NodeImage) -
             }
         ],
         "containers": [_host_container(image), probe_container(place, image)],
-        "volumes": [*pod_volumes(), {"name": "spec", "configMap": {"name": f"{APP}-hosts"}}],
+        "volumes": [*pod_volumes(), {"name": "spec", "configMap": {"name": rack_set_name(host)}}],
     }
     claim = {
         "metadata": {"name": VOLUME_CLAIM},
@@ -130,6 +142,7 @@ def rack_set(place: ClusterPlace, rack: Sequence[HostStart], image: NodeImage) -
     spec = {
         "serviceName": place.spec.dns.service,
         "replicas": len(rack),
+        "ordinals": {"start": min(int(start.host.pod.rpartition("-")[2]) for start in rack)},
         "podManagementPolicy": "Parallel",
         "selector": {"matchLabels": labels},
         "template": {"metadata": {"labels": labels}, "spec": pod},
