@@ -60,7 +60,7 @@ def talk(command: Sequence[str], errors: Path) -> int:
     ours, theirs = socket.socketpair()
     errors.parent.mkdir(parents=True, exist_ok=True)
     with errors.open("ab") as said:
-        process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=said, start_new_session=True)
+        process = subprocess.Popen(list(command), stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=said, start_new_session=True)
     theirs.close()
     threading.Thread(target=process.wait, name="reaper", daemon=True).start()
     return ours.detach()
@@ -80,6 +80,7 @@ class Agents:
         self._lock = threading.Lock()
 
     def talk(self, key: str, command: Sequence[str], errors: Path) -> LineTalk:
+        """The conversation under this key, begun with the command where there is none that goes on."""
         with self._lock:
             known = self._talks.get(key)
             if known is None or known.ended:
@@ -87,6 +88,7 @@ class Agents:
             return known
 
     def close(self) -> None:
+        """End them all; the agents go on."""
         with self._lock:
             for one in self._talks.values():
                 one.close()

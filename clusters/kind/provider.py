@@ -102,7 +102,7 @@ def bytes_of(text: str) -> int:
 
 
 class Watch:
-    """Writes every change of a pod's state to pods.jsonl, as it is seen every LOOK_EVERY seconds, until it is closed."""
+    """Writes every change of a pod's state, as it is seen every LOOK_EVERY seconds, to pods.jsonl until it is closed."""
 
     def __init__(self, clusters: Kind, path: Path) -> None:
         self._clusters = clusters
@@ -140,7 +140,7 @@ class Watch:
 
 
 class KindHandle:
-    """See clusters.providers.Lifeline: the clusters carry this process's identity, so a sweep finds them when it died."""
+    """See clusters.providers.Lifeline: the clusters carry the identity of this process, by which a sweep knows."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
