@@ -172,8 +172,9 @@ class Cluster(Protocol):
         """Create a pod of exactly `host.pod` in zone `host.rack` for each host of a ring, on an empty volume.
 
         The pods exist when this returns; whether they serve is for the caller to see. Each runs Cassandra with the
-        files of the HostStart, logs to `hosts/<pod>/system.log` and `main.out`, is restarted by its RestartPolicy, and
-        takes the formation's shortcuts (clusters.ring.flags.FORMATION_FLAGS) on the first start of its volume only.
+        files of the HostStart, logs to `hosts/<pod>/system.log` and `main.out`, is restarted as
+        clusters.ring.limits.restart_policy says, and takes the formation's shortcuts
+        (clusters.ring.flags.FORMATION_FLAGS) on the first start of its volume only.
         """
 
     def delete_pod(self, name: str) -> None:

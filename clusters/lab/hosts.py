@@ -6,17 +6,14 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from clusters.cluster import PodSpec, RestartPolicy
+from clusters.cluster import PodSpec
 from clusters.ring.archive import ensure_archive, joined_class_path
 from clusters.ring.artifacts import ensure_cassandra
 from clusters.ring.config import HostStart
 from clusters.ring.flags import FORMATION_FLAGS, MAIN_CLASS, archive_flags, jvm_flags, timer_flags
 from clusters.ring.java import find_java
-from clusters.ring.limits import MOST_BACK_OFF
+from clusters.ring.limits import restart_policy
 from clusters.topology import RingSpec
-
-FAST_RESTART = RestartPolicy(first=1.0, most=MOST_BACK_OFF["fast"])
-"""The `fast` timers profile shortens the kubelet's back-off; reports say so."""
 
 
 def prepare(
@@ -63,5 +60,5 @@ def pod_of(start: HostStart) -> PodSpec:
         first_command=first,
         files=start.files,
         environment={"MALLOC_ARENA_MAX": "4"},
-        restart=FAST_RESTART if start.ring.timers == "fast" else RestartPolicy(),
+        restart=restart_policy(start.ring),
     )

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from clusters.cluster import RestartPolicy
 from clusters.ring.config import SYNC_PERIOD_S
-from clusters.topology import DnsSpec, Topology
+from clusters.topology import DnsSpec, RingSpec, Topology
 
 GOSSIP_INTERVAL = 1.0
 """Gossiper.intervalInMillis; also the mean heartbeat arrival that the failure detector learns."""
@@ -31,7 +32,7 @@ at once, before the others have: if a pod comes back later than that, the first 
 the last, and it returns into everybody's peers (seen with 10 s and with 30 s: docs/findings.md 12). Half of 70 s is
 above the limit of a restart (33 s)."""
 MOST_BACK_OFF = {"fast": 8.0, "default": 300.0}
-"""The longest pause before a restart by timers profile (clusters.ring.formation): a few restarts of a pod reach it, and
+"""The longest pause before a restart by timers profile (restart_policy below): a few restarts of a pod reach it, and
 how many there were before on the same ring must not decide a verdict. 300 s is the kubelet's MaxContainerBackOff."""
 SYNC_BLOCK = 1.5
 """periodic_commitlog_sync_lag_block: with a sync that is later than 1.5 periods, writes wait (DatabaseDescriptor)."""
@@ -192,3 +193,8 @@ def dropped_names_limit(dns: DnsSpec, dropped: int, normal: float) -> Limit:
         f"{dns.resolver_timeout} s x {dns.resolver_attempts} attempts + normal start {normal:.0f} s"
     )
     return Limit("start with dropped names", seconds, formula)
+
+
+def restart_policy(ring: RingSpec) -> RestartPolicy:
+    """How every provider restarts a host: as the kubelet does; `fast` timers shorten its back-off, reports say so."""
+    return RestartPolicy(first=1.0, most=MOST_BACK_OFF["fast"]) if ring.timers == "fast" else RestartPolicy()
