@@ -24,7 +24,7 @@ from clusters.kind.api import condition
 from clusters.kind.cuts import isolation_of, zone_cut_of
 from clusters.kind.hosting import commands
 from clusters.kind.iproute import IpRoute
-from clusters.kind.layout import ClusterPlace
+from clusters.kind.layout import UID_LABEL, ClusterPlace
 from clusters.kind.manifests import PROBE_CONTAINER
 from clusters.kind.names import Names
 from clusters.kind.place import Site
@@ -71,6 +71,7 @@ class KindCluster(ReschedulesPods, PinsPodAddress, StopsNodes, CutsNetwork, Faul
         self._names = Names(site, place)
         self.agents = Agents()
         self._facts: tuple[NodeFacts, ...] = ()
+        self._client_uid: str | None = None
 
     @property
     def spec(self) -> ClusterSpec:
@@ -150,8 +151,7 @@ class KindCluster(ReschedulesPods, PinsPodAddress, StopsNodes, CutsNetwork, Faul
         """See Cluster."""
         pods = self._pods()
         zones = {node.name: zone for node in self.facts() if (zone := self._zone(node)) is not None}
-        containers = self.site.containers.states(*(node.name for node in self.facts()))
-        down = frozenset(state.name for state in containers if not state.running)
+        down = self.site.down([node.name for node in self.facts()])
         return [*(pod_state(self.name, pod, zones, down) for pod in pods), self._client()]
 
     def state_of(self, name: str) -> PodState:
@@ -162,15 +162,18 @@ class KindCluster(ReschedulesPods, PinsPodAddress, StopsNodes, CutsNetwork, Faul
         raise LookupError(f"cluster {self.name} has no pod {name}")
 
     def _client(self) -> PodState:
-        state = self.site.containers.state(self.place.client_container)
+        container = self.place.client_container
+        if self._client_uid is None:
+            self._client_uid = self.site.containers.state(container).labels[UID_LABEL]
+        running = not self.site.down([container])
         return PodState(
             cluster=self.name,
             name=CLIENT,
-            uid=state.labels["ringproof.uid"],
-            node=self.place.client_container,
+            uid=self._client_uid,
+            node=container,
             zone=None,
             address=str(self.place.client),
-            state="running" if state.running else "exited",
+            state="running" if running else "exited",
             restarts=0,
             exit_code=None,
             reason="",
@@ -233,9 +236,9 @@ class KindCluster(ReschedulesPods, PinsPodAddress, StopsNodes, CutsNetwork, Faul
         # stopped first, so that the kubelet's SIGTERM finds nobody who would drain; deleted before it is killed, so
         # that the kubelet does not start it again
         node, identity = self.container_of(pod, manifests.HOST_CONTAINER)
-        signal_main(self.site.containers, node, identity, signal.SIGSTOP)
+        signal_main(self.site, node, identity, signal.SIGSTOP)
         self.site.api(self.place).delete(self._path("pods", pod), GRACE_SECONDS)
-        signal_main(self.site.containers, node, identity, signal.SIGKILL)
+        signal_main(self.site, node, identity, signal.SIGKILL)
         return self._await_pod(pod, old.uid)
 
     def reschedule_at(self, pod: str, address: str) -> PodState:
@@ -246,7 +249,7 @@ class KindCluster(ReschedulesPods, PinsPodAddress, StopsNodes, CutsNetwork, Faul
         if taken or IPv4Address(address) not in node.pods:
             raise ClustersRefused(f"{address} is {f'the address of {taken[0]}' if taken else f'not in {node.pods}'}")
         before = str(IPv4Address(address) - 1)
-        self.site.containers.exec(node.name, ["sh", "-c", f"cat > {RESERVED}"], stdin=before)
+        self.site.perform(node.name, ["sh", "-c", f"printf %s {before} > {RESERVED}"])
         new = self.reschedule(pod)
         if new.address != address:
             raise ClustersRefused(f"{pod} came back at {new.address}, not at {address}")
@@ -280,7 +283,7 @@ class KindCluster(ReschedulesPods, PinsPodAddress, StopsNodes, CutsNetwork, Faul
 
     def _router_link(self) -> str:
         """The router's interface that leads to this cluster: the engine numbers them as it likes."""
-        said = self.site.containers.exec(self.site.layout.router, ["ip", "-j", "-4", "addr", "show"])
+        said = self.site.perform(self.site.layout.router, ["ip", "-j", "-4", "addr", "show"])
         for link in json.loads(said):
             if str(self.place.router) in [entry["local"] for entry in link["addr_info"]]:
                 return str(link["ifname"])

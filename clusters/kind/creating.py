@@ -18,7 +18,7 @@ from clusters.kind.api import condition
 from clusters.kind.asserting import assert_as_declared
 from clusters.kind.guard import Guard
 from clusters.kind.kindconfig import cluster_config, programs, text
-from clusters.kind.layout import LABEL_CLUSTER, ClusterPlace, Marks
+from clusters.kind.layout import LABEL_CLUSTER, UID_LABEL, ClusterPlace, Marks
 from clusters.kind.names import Names
 from clusters.kind.place import KUBECONFIG, Site, kind_program
 from clusters.kind.removing import keep_words, remove
@@ -31,7 +31,6 @@ CREATE_SECONDS = 300.0
 """`kind create cluster` for two clusters of four nodes at once took 38-42 s on two cores; seven times that."""
 READY_SECONDS = 180.0
 """Nodes are ready 5-9 s after the pod network's daemon has started (measured)."""
-UID_LABEL = "ringproof.uid"
 CLIENT_PROGRAM = "agent.py"
 
 T = TypeVar("T")
@@ -55,8 +54,10 @@ class Creation:
             self._prepare()
             self._everywhere(self._network)
             Guard(self.layout, self.site.machine).put(self.marks)
-            self._everywhere(self._make)
-            self._router()
+            with ThreadPoolExecutor(1) as beside:
+                router = beside.submit(self._router)
+                self._everywhere(self._make)
+                router.result()
             self._everywhere(self._furnish)
             nodes = self.site.nodes()
             refused = self.site.ensure_routes(nodes)

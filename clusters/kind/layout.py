@@ -31,6 +31,8 @@ LABEL_EXPIRES = "ringproof.expires"
 LABEL_OWNER = "ringproof.owner"
 LABEL_FOLDER = "ringproof.folder"
 LABEL_CLUSTER = "ringproof.cluster"
+UID_LABEL = "ringproof.uid"
+"""Of a client container: what it answers when it is asked who it is."""
 
 FITTING = (Routing.ROUTED, Routing.HOST_GW, Routing.VXLAN)
 SMALLEST_PREFIX = 27

@@ -35,6 +35,8 @@ VOLUME_CLAIM = "volume"
 STORAGE = "1Gi"
 MEMORY = "600Mi"
 """Request of one host: 320-340 MB resident with a heap of 192 MB (measured), and the probe agent."""
+CPU = "100m"
+"""Request of each container: shares of a busy processor follow from it, and a starved probe would see what is not so."""
 GRACE_SECONDS = 30
 """Kubernetes' own default of terminationGracePeriodSeconds."""
 RACK_KINDS = (
@@ -190,7 +192,7 @@ def probe_container(place: ClusterPlace, image: NodeImage) -> Json:
         "command": [image.python, "-S", str(PurePosixPath(CODE, "agent.py")), "serve"],
         "env": [*_environment(), {"name": "CLUSTER", "value": place.spec.name}, {"name": "PORT", "value": str(PORT)}],
         "volumeMounts": _mounts(),
-        "resources": {"requests": {"cpu": "10m", "memory": "20Mi"}},
+        "resources": {"requests": {"cpu": CPU, "memory": "20Mi"}},
     }
 
 
@@ -202,7 +204,7 @@ def _host_container(image: NodeImage) -> Json:
         "command": ["/bin/sh", str(PurePosixPath(CODE, "start.sh"))],
         "env": [*_environment(), {"name": "MALLOC_ARENA_MAX", "value": "4"}],
         "ports": [{"containerPort": CQL_PORT}, {"containerPort": STORAGE_PORT}],
-        "resources": {"requests": {"cpu": "100m", "memory": MEMORY}},
+        "resources": {"requests": {"cpu": CPU, "memory": MEMORY}},
         "readinessProbe": {
             "tcpSocket": {"port": CQL_PORT},
             "periodSeconds": READY_EVERY,

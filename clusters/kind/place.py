@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from clusters.errors import ClustersGone, ClustersRefused, EnvironmentUnfit
 from clusters.kind.api import Api, node_facts
+from clusters.kind.console import Consoles
 from clusters.kind.containers import Containers
 from clusters.kind.engine import choose
 from clusters.kind.iproute import IpRoute
 from clusters.kind.layout import LABEL_FOLDER, ClusterPlace, Layout, lay_out
 from clusters.kind.nodeimage import NodeImage
-from clusters.kind.routing import NodeFacts, client_routes, ensure, node_routes, router_routes
+from clusters.kind.routing import NodeFacts, batch, client_routes, missing, node_routes, router_routes
+from clusters.network import Route
 from clusters.ring.artifacts import cache_root
 from clusters.topology import Topology
 
 ROOT = Path(__file__).parents[2]
 KUBECONFIG = "kubeconfig"
+ACT_SECONDS = 20.0
+"""For one command inside a container: 0.01 s, and a second while all of the machine is busy."""
 IMAGE_SETTING = "RINGPROOF_NODE_IMAGE"
 IMAGE_LABEL, MADE_LABEL = "ringproof.node", "ringproof.made"
 
@@ -57,6 +63,7 @@ class Site:
     _folder: Path | None = None
     _image: NodeImage | None = None
     _apis: dict[str, Api] = field(default_factory=dict)
+    _consoles: Consoles | None = None
 
     @classmethod
     def of(cls, topology: Topology, name: str) -> Site:
@@ -100,9 +107,25 @@ class Site:
             found += [one for one in facts if one is not None]
         return found
 
+    @property
+    def consoles(self) -> Consoles:
+        """Open shells in its containers."""
+        if self._consoles is None:
+            self._consoles = Consoles(lambda name: self.containers.open(name, ["sh"], ["--privileged"]))
+        return self._consoles
+
+    def perform(self, container: str, command: Sequence[str], timeout: float = ACT_SECONDS) -> str:
+        """What a command printed inside a container; see clusters.kind.console.Console.run."""
+        return self.consoles.run(container, command, timeout)
+
+    def down(self, containers: Sequence[str]) -> frozenset[str]:
+        """Those of the containers that do not run; the engine is asked only when a shell inside has ended."""
+        suspects = self.consoles.ended(containers)
+        return frozenset(state.name for state in self.containers.states(*suspects) if not state.running)
+
     def net_of(self, container: str, space: str | None = None) -> IpRoute:
         """The network of a container; its name stands for it unless a space is given."""
-        return IpRoute(space or container, lambda command: self.containers.exec(container, command))
+        return IpRoute(space or container, lambda command: self.perform(container, command))
 
     def ensure_routes(self, nodes: Sequence[NodeFacts] | None = None) -> list[str]:
         """Every route between the clusters stands when this returns; the blocks that the router refused. Idempotent.
@@ -111,20 +134,28 @@ class Site:
         """
         known = self.nodes() if nodes is None else nodes
         wanted, refused = router_routes(self.layout, known)
-        ensure(self.net_of(self.layout.router), wanted)
+        places: list[tuple[str, list[Route]]] = [(self.layout.router, wanted)]
         for place in self.layout.places:
             own = [node for node in known if node.cluster == place.spec.name]
             control = next(node.address for node in own if node.name == place.control_plane)
-            ensure(self.net_of(place.client_container), client_routes(self.layout, place, own, control))
-            for node in own:
-                try:
-                    ensure(self.net_of(node.name), node_routes(self.layout, place))
-                except ConnectionError:
-                    continue
+            places.append((place.client_container, client_routes(self.layout, place, own, control)))
+            places += [(node.name, node_routes(self.layout, place)) for node in own]
+        down = self.down([name for name, _ in places])
+
+        def one(container: str, routes: list[Route]) -> None:
+            lacking = missing(self.net_of(container).routes(), routes)
+            if lacking:
+                self.perform(container, ["sh", "-c", f"printf %s {shlex.quote(batch(lacking))} | ip -batch -"])
+
+        with ThreadPoolExecutor(len(places)) as pool:
+            list(pool.map(lambda place: one(*place), [place for place in places if place[0] not in down]))
         return refused
 
     def close(self) -> None:
         """Give connections back."""
+        if self._consoles is not None:
+            self._consoles.close()
+            self._consoles = None
         for api in self._apis.values():
             api.close()
         self._apis.clear()

@@ -19,7 +19,6 @@ from typing import Any, Protocol
 from clusters.asking import LineTalk
 from clusters.cluster import PodState
 from clusters.errors import ClustersRefused
-from clusters.kind.containers import Containers
 from clusters.kind.iproute import IpRoute
 from clusters.kind.kindconfig import CODE
 from clusters.kind.layout import ClusterPlace
@@ -29,7 +28,6 @@ from clusters.kind.place import Site, in_client
 PID_FILE = "/run/containerd/io.containerd.runtime.v2.task/k8s.io/{identity}/init.pid"
 """Where containerd's shim writes the number of a container's first process, as the node counts."""
 CLIENT = "client"
-EXEC_SECONDS = 10.0
 PLACES = {"CONFIG": CONFIG, "VOLUME": VOLUME, "LOGS": LOGS}
 
 Json = dict[str, Any]
@@ -60,16 +58,18 @@ def talk(command: Sequence[str], errors: Path) -> int:
     ours, theirs = socket.socketpair()
     errors.parent.mkdir(parents=True, exist_ok=True)
     with errors.open("ab") as said:
-        process = subprocess.Popen(list(command), stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=said, start_new_session=True)
+        process = subprocess.Popen(
+            list(command), stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=said, start_new_session=True
+        )
     theirs.close()
     threading.Thread(target=process.wait, name="reaper", daemon=True).start()
     return ours.detach()
 
 
-def signal_main(containers: Containers, node: str, identity: str, number: signal.Signals) -> None:
+def signal_main(site: Site, node: str, identity: str, number: signal.Signals) -> None:
     """Signal the first process of a container on a node."""
     words = f"kill -{int(number)} $(cat {PID_FILE.format(identity=identity)})"
-    containers.exec(node, ["sh", "-c", words], timeout=EXEC_SECONDS)
+    site.perform(node, ["sh", "-c", words])
 
 
 class Agents:
@@ -140,12 +140,12 @@ class KindPod:
     def signal(self, number: signal.Signals) -> None:
         """See Pod."""
         node, identity = self._home.container_of(self.name, HOST_CONTAINER)
-        signal_main(self._home.site.containers, node, identity, number)
+        signal_main(self._home.site, node, identity, number)
 
     def read(self, path: str) -> str:
         """See Pod."""
         node, _, words = self._inside(PROBE_CONTAINER, "-m", ["cat", fill(path, PLACES)])
-        return self._home.site.containers.exec(node, words, timeout=EXEC_SECONDS)
+        return self._home.site.perform(node, words)
 
     def probe(self, request: Mapping[str, Any], timeout: float) -> Json:
         """See Pod."""
@@ -164,7 +164,7 @@ class KindPod:
 
     def _in_network(self, command: Sequence[str]) -> str:
         node, _, words = self._inside(PROBE_CONTAINER, "-n", command)
-        return self._home.site.containers.exec(node, words, timeout=EXEC_SECONDS)
+        return self._home.site.perform(node, words)
 
 
 class ClientPod:

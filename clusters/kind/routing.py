@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from clusters.kind.layout import ClusterPlace, Layout
-from clusters.network import PROTOCOL, NetworkOps, Route
+from clusters.network import PROTOCOL, Route
 
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
 """RFC 1918 and RFC 6598: the router has no way out for them."""
@@ -65,14 +65,6 @@ def missing(standing: Iterable[Route], wanted: Iterable[Route]) -> list[Route]:
     """Those of the wanted routes that do not stand; devices are the kernel's choice."""
     there = {(route.destination, route.via, route.kind) for route in standing}
     return [route for route in wanted if (route.destination, route.via, route.kind) not in there]
-
-
-def ensure(net: NetworkOps, wanted: Sequence[Route]) -> list[Route]:
-    """Every wanted route stands when this returns; the ones that it had to add. Twice is once."""
-    lacking = missing(net.routes(), wanted)
-    for route in lacking:
-        net.add_route(route)
-    return lacking
 
 
 def batch(routes: Sequence[Route]) -> str:
