@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from ipaddress import IPv4Network
@@ -15,7 +16,7 @@ from clusters.catalog import named
 from clusters.dns.rules import Rule as DnsRule
 from clusters.errors import EnvironmentUnfit, UsageError
 from clusters.kind import corefile, flannel, kindconfig, manifests, routing
-from clusters.kind.guard import Guard
+from clusters.kind.guard import Guard, Machine, take_away
 from clusters.kind.layout import Layout, Marks, lay_out, tag
 from clusters.kind.nodeimage import NodeImage
 from clusters.kind.routing import NodeFacts
@@ -219,21 +220,50 @@ def test_the_guard_names_every_bridge_and_every_range_once():
     assert "r1/kind-host-gw/0" in text
 
 
-def test_taking_the_guard_away_twice_is_once():
-    commands: list[tuple[list[str], str | None]] = []
+def spoken(ranges: dict[str, list[object]], routes: list[dict]) -> tuple[list[tuple[list[str], str | None]], Machine]:
+    """A machine with these guard tables and unreachable routes, and what it was told."""
+    told: list[tuple[list[str], str | None]] = []
 
     def machine(command: list[str], stdin: str | None = None) -> str:
-        commands.append((command, stdin))
-        return ""
+        told.append((command, stdin))
+        if command[:4] == ["nft", "-j", "list", "tables"]:
+            return json.dumps({"nftables": [{"table": {"family": "inet", "name": name}} for name in ranges]})
+        if command[:4] == ["nft", "-j", "list", "set"]:
+            return json.dumps({"nftables": [{"metainfo": {}}, {"set": {"elem": ranges[command[5]]}}]})
+        return json.dumps(routes) if command[:2] == ["ip", "-j"] else ""
 
-    guard = Guard(laid(), machine)
-    guard.put(MARKS)
-    guard.take_away()
+    return told, machine
 
-    put, taken = commands[1], commands[2]
-    assert put[1] is not None
-    assert taken[1] == put[1].replace("replace", "del")
-    assert commands[3][0] == ["nft", "delete", "table", "inet", guard.table]
+
+def prefix(address: str, length: int) -> dict:
+    return {"prefix": {"addr": address, "len": length}}
+
+
+def test_the_guard_takes_away_its_own_routes_and_no_others():
+    ours = {"metric": 4000, "protocol": "82"}
+    routes = [
+        {"dst": "10.200.0.0/16", **ours},
+        {"dst": "10.201.0.0/16", **ours},
+        {"dst": "10.9.0.0/16", **ours},
+        {"dst": "10.200.7.0/24", "metric": 4000, "protocol": "boot"},
+        {"dst": "10.200.8.0/24", "protocol": "82"},
+    ]
+    tables = {
+        "rp_one": [prefix("10.200.0.0", 15), "172.31.100.1"],
+        "rp_two": [{"range": ["10.201.0.0", "10.201.255.255"]}],
+    }
+    told, machine = spoken(tables, routes)
+    take_away(machine, "one")
+
+    assert told[-2] == (["ip", "-batch", "-"], "route del unreachable 10.200.0.0/16 metric 4000\n")
+    assert told[-1] == (["nft", "delete", "table", "inet", "rp_one"], None)
+
+
+def test_a_guard_that_is_gone_is_not_taken_away_again():
+    told, machine = spoken({"rp_two": ["10.0.0.1"]}, [])
+    take_away(machine, "one")
+
+    assert not [command for command, _ in told if "delete" in command or "-batch" in command]
 
 
 # routes
@@ -311,7 +341,9 @@ COMMANDS = {"first": ["java", "-Dfirst", "-Da=b c"], "every": ["java", "{{POD_IP
 
 def ring_objects(name: str = "kind-host-gw", cluster: str = "east") -> list[dict]:
     layout = laid(name)
-    return manifests.ring_objects(layout.place(cluster), starts(named(name), cluster), IMAGE, COMMANDS)
+    place = layout.place(cluster)
+    made = manifests.ring_objects(place, starts(named(name), cluster), IMAGE, COMMANDS)
+    return [*manifests.common_objects(place, MARKS), *made]
 
 
 def of_kind(objects: list[dict], kind: str) -> list[dict]:
@@ -346,7 +378,7 @@ def test_the_service_publishes_hosts_that_are_not_ready():
 
 
 def test_the_files_are_those_of_the_labs_generator():
-    (files,) = of_kind(ring_objects(), "ConfigMap")
+    files = of_kind(ring_objects(), "ConfigMap")[0]
     start = starts(named("kind-host-gw"), "east")[0]
 
     for name, text in start.files.items():
@@ -356,7 +388,7 @@ def test_the_files_are_those_of_the_labs_generator():
 
 def test_everything_carries_the_set_it_belongs_to():
     layout = laid()
-    made = [manifests.namespace(layout.places[0], MARKS), *ring_objects()]
+    made = [*ring_objects()]
     made.append(manifests.bare_pod(layout.places[0], "twin", None, IMAGE))
 
     assert {one["metadata"]["labels"]["ringproof.name"] for one in made} == {layout.tag}

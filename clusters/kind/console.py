@@ -44,7 +44,7 @@ class Console:
         TimeoutError when nothing came in ``timeout`` seconds, after which this console is closed.
         """
         deadline = time.monotonic() + timeout
-        errors = f"/tmp/{self._mark}"  # noqa: S108  inside the container, under a name of our own
+        errors = f"/tmp/{self._mark}"
         line = (
             f"{shlex.join(command)} 2>{errors} </dev/null; code=$?; [ $code = 0 ] || cat {errors}; "
             f"rm -f {errors}; echo; echo {self._mark} $code\n"

@@ -21,7 +21,7 @@ from clusters.kind.kindconfig import cluster_config, programs, text
 from clusters.kind.layout import LABEL_CLUSTER, UID_LABEL, ClusterPlace, Marks
 from clusters.kind.names import Names
 from clusters.kind.place import KUBECONFIG, Site, kind_program
-from clusters.kind.removing import keep_words, remove
+from clusters.kind.removing import keep_words, remove_site
 from clusters.kind.routing import kindnet_cure
 from clusters.probe import PORT
 from clusters.shell import run
@@ -74,7 +74,7 @@ class Creation:
     def _clear(self, error: BaseException) -> None:
         if not isinstance(error, KeyboardInterrupt):
             keep_words(self.site, self.folder / "failed")
-        remove(self.site)
+        remove_site(self.site)
 
     def _everywhere(self, act: Callable[[ClusterPlace], T]) -> list[T]:
         """The act on every cluster at once; the first error surfaces when all have ended."""

@@ -9,12 +9,11 @@ following its default route while no cluster answers for them.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import collapse_addresses
+from ipaddress import IPv4Address, IPv4Network, collapse_addresses, summarize_address_range
 from typing import Any, Protocol
 
-from clusters.errors import ClustersRefused
 from clusters.kind.layout import PREFIX, Layout, Marks
 from clusters.network import PROTOCOL
 
@@ -80,27 +79,18 @@ table inet {self.table} {{
     def put(self, marks: Marks) -> None:
         """The guard stands when this returns; twice is once."""
         self.machine(["nft", "-f", "-"], self.ruleset(marks))
-        self.machine(["ip", "-batch", "-"], self.routes("replace"))
+        self.machine(["ip", "-batch", "-"], self.routes())
 
-    def routes(self, verb: str) -> str:
+    def routes(self) -> str:
         """One line of `ip -batch` per range of pods and services; node ranges are the bridges' own."""
         found = dict.fromkeys(
             network for place in self.layout.places for network in (place.spec.pod_range, place.spec.service_range)
         )
-        return "".join(f"route {verb} unreachable {one} metric {METRIC} proto {PROTOCOL}\n" for one in found)
+        return "".join(f"route replace unreachable {one} metric {METRIC} proto {PROTOCOL}\n" for one in found)
 
     def take_away(self) -> None:
-        """Table and routes are gone when this returns, whichever of them were there."""
-        for command, lines in ((["ip", "-force", "-batch", "-"], self.routes("del")), (self._deletion, None)):
-            try:
-                self.machine(command, lines)
-            except ClustersRefused as error:
-                if "No such" not in str(error):
-                    raise
-
-    @property
-    def _deletion(self) -> list[str]:
-        return ["nft", "delete", "table", "inet", self.table]
+        """See take_away()."""
+        take_away(self.machine, self.layout.tag)
 
     def dropped(self) -> dict[str, int]:
         """Packets that each counter of the table has dropped since it was put."""
@@ -112,6 +102,49 @@ table inet {self.table} {{
 def comment(marks: Marks) -> str:
     """Whose the table is, for who finds it with `nft list tables`."""
     return f"ringproof {marks.name} until {marks.expires:.0f}"[:MOST_COMMENT]
+
+
+def take_away(machine: Machine, tag: str) -> None:
+    """Table and routes of one set of clusters are gone when this returns, whichever were there. Twice is once.
+
+    A route that the guard of another set needs as well stays.
+    """
+    name = table_name(tag)
+    guarded = {table: ranges_of(machine, table) for table in tables(machine)}
+    if name not in guarded:
+        return  # the table is put first and taken last
+    others = [one for table, found in guarded.items() if table != name for one in found]
+    listed: list[Json] = json.loads(machine(["ip", "-j", "route", "show", "type", "unreachable"]) or "[]")
+    ours = [
+        network
+        for route in listed
+        if route.get("metric") == METRIC and str(route.get("protocol")) == str(PROTOCOL)
+        for network in [IPv4Network(route["dst"])]
+        if _inside(network, guarded[name]) and not _inside(network, others)
+    ]
+    if ours:
+        machine(["ip", "-batch", "-"], "".join(f"route del unreachable {one} metric {METRIC}\n" for one in ours))
+    machine(["nft", "delete", "table", "inet", name])
+
+
+def _inside(network: IPv4Network, ranges: Sequence[IPv4Network]) -> bool:
+    return any(network.subnet_of(one) for one in ranges)
+
+
+def ranges_of(machine: Machine, table: str) -> list[IPv4Network]:
+    """The ranges that a guard table keeps in."""
+    said: Json = json.loads(machine(["nft", "-j", "list", "set", "inet", table, "ranges"]))
+    (found,) = [entry["set"] for entry in said["nftables"] if "set" in entry]
+    return [network for element in found.get("elem", []) for network in _networks(element)]
+
+
+def _networks(element: Any) -> list[IPv4Network]:
+    if isinstance(element, str):
+        return [IPv4Network(element)]
+    if "prefix" in element:
+        return [IPv4Network(f"{element['prefix']['addr']}/{element['prefix']['len']}")]
+    first, last = (IPv4Address(address) for address in element["range"])
+    return list(summarize_address_range(first, last))
 
 
 def tables(machine: Machine) -> Mapping[str, str]:

@@ -36,7 +36,7 @@ STORAGE = "1Gi"
 MEMORY = "600Mi"
 """Request of one host: 320-340 MB resident with a heap of 192 MB (measured), and the probe agent."""
 CPU = "100m"
-"""Request of each container: shares of a busy processor follow from it, and a starved probe would see what is not so."""
+"""Request of each container: shares of a busy processor follow from it, and a starved probe sees what is not so."""
 GRACE_SECONDS = 30
 """Kubernetes' own default of terminationGracePeriodSeconds."""
 RACK_KINDS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from clusters.alive import Identity
@@ -18,7 +18,8 @@ from clusters.kind.engine import choose, lacks, storage
 from clusters.kind.iproute import IpRoute
 from clusters.kind.layout import Marks
 from clusters.kind.place import Site, find_image, kind_program
-from clusters.kind.removing import nodes_of, remove
+from clusters.kind.removing import nodes_of, remove_site
+from clusters.kind.sweeping import sweep
 from clusters.providers import KIND, Progress, Provider, Tell
 from clusters.ring.artifacts import ensure_cassandra
 from clusters.topology import RingSpec, Topology
@@ -84,7 +85,7 @@ class Kind:
 
     def memory(self) -> int:
         """See ClusterSet: as the engine counts it, which is without the page cache."""
-        names = nodes_of(self._site.containers, self._site.layout)
+        names = nodes_of(self._site.containers, self._site.layout.tag)
         said = self._site.containers.ask("stats", "--no-stream", "--format", "{{.MemUsage}}", *names)
         return sum(bytes_of(line.partition("/")[0].strip()) for line in said.splitlines() if line)
 
@@ -102,7 +103,7 @@ def bytes_of(text: str) -> int:
 
 
 class Watch:
-    """Writes every change of a pod's state, as it is seen every LOOK_EVERY seconds, to pods.jsonl until it is closed."""
+    """Writes every change of a pod's state, seen every LOOK_EVERY seconds, to pods.jsonl until it is closed."""
 
     def __init__(self, clusters: Kind, path: Path) -> None:
         self._clusters = clusters
@@ -151,7 +152,7 @@ class KindHandle:
         if self._watch is not None:
             self._watch.close()
             self._watch = None
-            remove(self._site)
+            remove_site(self._site)
 
 
 class KindProvider:
@@ -186,8 +187,12 @@ class KindProvider:
         try:
             return KindHandle(site)
         except BaseException:
-            remove(site)
+            remove_site(site)
             raise
+
+    def sweep(self) -> Iterator[str]:
+        """See Provider."""
+        yield from sweep()
 
     def attach(self, topology: Topology, name: str) -> Kind:
         """See Provider."""
