@@ -11,11 +11,11 @@ PY := .venv/bin/python
 BIN = $(dir $(PY))
 READY := $(if $(filter file,$(origin PY)),venv)
 
-ROOMS := clusters scenarios reports fixtures ringproof suites tests bootstrap.py
+ROOMS := clusters images scenarios reports fixtures ringproof suites tests bootstrap.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help venv run test bench sweep clean lint types layers unit lab lab-smoke controls judge mutants format lock
+.PHONY: help venv run test bench sweep clean lint types layers unit lab lab-smoke controls judge mutants format lock kind-host kind-host-undo images
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do \
@@ -59,6 +59,15 @@ lab lab-smoke: $(READY) ## the short lab run alone
 
 controls: $(READY) ## sabotaged runs, each of which must be found, and their honest twins (about 8 minutes)
 	$(PY) -m pytest suites/selftest -p no:cacheprovider $(ARGS)
+
+images: $(READY) ## the kind provider's images, pulled or built once (ARGS='--kubernetes 1.33')
+	$(BIN)ringproof images ensure $(ARGS)
+
+kind-host: $(READY) ## as root on Debian: install and start a container engine (ENGINE=docker or podman)
+	$(PY) -m images.host.prepare $(or $(ENGINE),docker)
+
+kind-host-undo: $(READY) ## take back exactly what kind-host changed
+	$(PY) -m images.host.prepare undo
 
 judge: $(READY) ## judge a bundle again (ARGS=runs/<id>)
 	$(BIN)ringproof judge $(ARGS)

@@ -21,6 +21,7 @@ from rich.text import Text
 from typer.exceptions import TyperException
 
 from clusters.errors import RingproofError, UsageError
+from ringproof.images import app as images
 from scenarios import codes
 
 INTERRUPTED, INTERNAL, USAGE = 2, 3, 4
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 reports = typer.Typer(help="The report of a run.", no_args_is_help=True)
 app.add_typer(reports, name="report")
+app.add_typer(images, name="images")
 
 
 class Sequenced(StrEnum):

@@ -16,7 +16,7 @@ from scenarios.codes.pages import sections
 
 ROOT = Path(__file__).parents[1]
 GIVEN = ROOT / "tests" / "data" / "codes.txt"
-ROOMS = ("clusters", "scenarios", "reports", "fixtures", "ringproof")
+ROOMS = ("clusters", "images", "scenarios", "reports", "fixtures", "ringproof")
 PARTS = ("**Observed:**", "**Usual cause", "**Look at:**", "**Do:**")
 NO_ANOMALIES = {"cas-register", "blocked-port-found"}
 """Words of that form in the checks which name a model and a count."""

@@ -135,7 +135,9 @@ def test_an_image_that_does_not_say_what_is_in_it_is_refused():
 @pytest.mark.parametrize(("cluster", "backend", "mtu"), [("east", "host-gw", 1500), ("west", "vxlan", 1450)])
 def test_the_backend_is_the_declared_one(cluster, backend, mtu):
     place = laid("kind-vxlan").place(cluster)
-    (settings,) = [made for made in flannel.objects(place, IMAGE.flannel) if made["kind"] == "ConfigMap"]
+    (settings,) = [
+        made for made in flannel.objects(place, IMAGE.flannel, "172.31.160.2") if made["kind"] == "ConfigMap"
+    ]
     network = yaml.safe_load(settings["data"]["net-conf.json"])
 
     assert network["Backend"]["Type"] == backend

@@ -14,7 +14,7 @@ import bootstrap
 import fixtures
 
 ROOT = Path(__file__).parents[1]
-LIBRARY = ("clusters", "scenarios", "reports", "fixtures", "ringproof")
+LIBRARY = ("clusters", "images", "scenarios", "reports", "fixtures", "ringproof")
 MODULE_LINES = 500
 FUNCTION_LINES = 60
 UNDOCUMENTED_LINES = 5

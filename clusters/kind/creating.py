@@ -157,7 +157,8 @@ class Creation:
         api = self.site.api(place)
         Names(self.site, place).settle()
         if not self.site.image.stock:
-            api.create(flannel.objects(place, self.site.image.flannel))
+            address = self.site.containers.state(place.control_plane).addresses[place.network]
+            api.create(flannel.objects(place, self.site.image.flannel, address))
         api.create(manifests.common_objects(place, self.marks))
 
         def lack() -> bool:

@@ -15,6 +15,8 @@ from clusters.topology import VXLAN_OVERHEAD
 NAMESPACE = "kube-system"
 NAME = "flannel"
 BRIDGE = "cni0"
+API_PORT = "6443"
+"""kubeadm's default port of an API server."""
 VXLAN_LINK = "flannel.1"
 VXLAN_ID = 1
 BACKEND_ANNOTATION = "flannel.alpha.coreos.com/backend-type"
@@ -39,8 +41,12 @@ exec flanneld --iface=eth0
 """
 
 
-def objects(place: ClusterPlace, image: str) -> list[Json]:
-    """Everything that a cluster needs for its pod network."""
+def objects(place: ClusterPlace, image: str, control_plane: str) -> list[Json]:
+    """Everything that a cluster needs for its pod network.
+
+    ``control_plane`` is the address of its API server's node: asked there, flannel does not wait for kube-proxy, and no
+    packet for the service's address follows the default route meanwhile.
+    """
     backend: Json = {"Type": place.backend}
     if place.backend == "vxlan":
         backend["VNI"] = VXLAN_ID
@@ -55,7 +61,7 @@ def objects(place: ClusterPlace, image: str) -> list[Json]:
             "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}],
         },
         {**_meta("v1", "ConfigMap"), "data": data},
-        {**_meta("apps/v1", "DaemonSet"), "spec": _daemon(image)},
+        {**_meta("apps/v1", "DaemonSet"), "spec": _daemon(image, control_plane)},
     ]
 
 
@@ -92,9 +98,13 @@ def _meta(version: str, kind: str) -> Json:
     return {"apiVersion": version, "kind": kind, "metadata": metadata}
 
 
-def _daemon(image: str) -> Json:
+def _daemon(image: str, control_plane: str) -> Json:
     names = {"POD_NAME": "metadata.name", "POD_NAMESPACE": "metadata.namespace", "NODE_NAME": "spec.nodeName"}
-    environment = [{"name": key, "valueFrom": {"fieldRef": {"fieldPath": path}}} for key, path in names.items()]
+    environment: list[Json] = [
+        {"name": key, "valueFrom": {"fieldRef": {"fieldPath": path}}} for key, path in names.items()
+    ]
+    known = {"KUBERNETES_SERVICE_HOST": control_plane, "KUBERNETES_SERVICE_PORT": API_PORT}
+    environment += [{"name": key, "value": value} for key, value in known.items()]
     mounts = {"run": "/run/flannel", "cni": "/etc/cni/net.d", "configuration": "/etc/kube-flannel"}
     container = {
         "name": NAME,

@@ -14,7 +14,10 @@ Pattern = tuple[str, str]
 """(failure, regular expression that is searched for in its sentence)."""
 
 ERRORS: dict[str, Sequence[Pattern]] = {
-    "CleanupFailed": (("error:keeper killed", r"^keeper .* was killed; it said"),),
+    "CleanupFailed": (
+        ("error:keeper killed", r"^keeper .* was killed; it said"),
+        ("error:host not prepared", r"^containers are running|cannot be taken back"),
+    ),
     "BundleError": (
         ("error:no bundle", r"no scenario folder|no run folder"),
         ("error:another boot", r"recorded in another boot"),
@@ -30,6 +33,8 @@ ERRORS: dict[str, Sequence[Pattern]] = {
                            r"|no ring was formed there|made on clusters of"),
         ("error:no ring declared", r"declares no ring"),
         ("error:nothing selected", r"nothing was selected|^say which: "),
+        ("error:not buildable by kind", r"kind (does not build|holds) |too small for kind|is the control plane's"
+                                        r"|^the node image holds"),
         ("error:range too small for the lab", r"the lab (needs|holds) "),
         ("error:how to judge", r"is one history: say of what|is a bundle, its checks are in it|^--initial"),
         ("error:no run", r"^there is no run in|was conducted in this run already"),
@@ -58,11 +63,24 @@ ERRORS: dict[str, Sequence[Pattern]] = {
         ("error:no fitting Java", r"RINGPROOF_JAVA|does not run on Java"),
         ("error:slow driver", r"libev"),
         ("error:ability missing", r"which cluster .* cannot do"),
+        ("error:kind not made", r"does not say what is in it|not here; make one with|^kind is not installed"),
+        ("error:machine unfit for kind", r"cannot carry kind clusters"),
+        ("error:no engine", r"no container engine (is|can)"),
+        ("error:host not prepared", r"a container engine is installed|does not answer after its installation"
+                                    r"|packages cannot be installed|stays as it is"),
+        ("error:no space for images", r"^no space for images"),
+        ("error:images not built", r"no registry and no Go|cannot be built with Go|mmdebstrap|built for x86_64"
+                                   r"|cannot be made from Debian|delete that folder and call"),
+        ("error:engine refuses", r"cannot load an image|cannot start a privileged"),
+        ("error:images not pulled", r"cannot be pulled|not published as a node|cannot be saved|here to save"
+                                    r"|cannot be written: "),
         ("error:folder not writable", r"cannot be made|runs are kept below it"),
     ),
     "ProvisionFailed": (
         ("error:lab not started", r"^the lab .* cannot be started|the lab did not start|ended by itself"
                                   r"|^the holder ended"),
+        ("error:cluster not as declared", r"is not as declared"),
+        ("error:kind clusters not up", r"did not come up: |are up already; take"),
         ("error:ring not formed", r"the ring did not form|^no ring of|declares no ring|no schema agreement"),
         ("error:held ring not clean", r"held ring"),
         ("error:pod address", r"^address |no address is free"),

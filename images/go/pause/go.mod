@@ -1,0 +1,3 @@
+module ringproof/images/pause
+
+go 1.25.0
