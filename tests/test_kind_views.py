@@ -181,7 +181,7 @@ def test_a_host_has_the_labs_command_line_at_the_images_paths(monkeypatch, tmp_p
 
 def test_an_image_with_another_cassandra_is_refused():
     image = replace(IMAGE, cassandra="ringproof/cassandra:4.1.10", java=PurePosixPath("/usr/bin/java"))
-    with pytest.raises(UsageError, match=r"holds ringproof/cassandra:4[.]1[.]10, the topology asks for Cassandra 5[.]0[.]9"):
+    with pytest.raises(UsageError, match=r"holds ringproof/cassandra:4[.]1[.]10, .* asks for Cassandra 5[.]0[.]9"):
         commands(named("kind-host-gw").ring, image)
 
 
