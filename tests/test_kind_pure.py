@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from ipaddress import IPv4Network
 from pathlib import Path, PurePosixPath
 
@@ -414,6 +415,10 @@ def test_a_host_starts_first_once_and_as_users_do_ever_after(tmp_path):
 
     assert run_start(tmp_path) == "first  with  spaces 10.200.1.4\n"
     assert run_start(tmp_path).splitlines()[1] == "every $HOME * east-a-0 u-1"
+    told = [line.split(" ", 2) for line in (tmp_path / "logs" / "command.jsonl").read_text().splitlines()]
+    assert [words[1] for words in told] == ["u-1", "u-1"]
+    assert 0 <= int(told[1][0]) - int(told[0][0]) < 20e9
+    assert abs(time.monotonic_ns() - int(told[1][0])) < 20e9
     written = (tmp_path / "config" / "cassandra.yaml").read_text()
     assert written == f"listen_address: '10.200.1.4'\ndata: {tmp_path}/volume/data\n"
     assert sorted(path.name for path in (tmp_path / "config").iterdir()) == [

@@ -18,5 +18,6 @@ set --
 while IFS= read -r word || [ -n "$word" ]; do
   set -- "$@" "$word"
 done < "$CONFIG/$which.args"
-echo "$POD_UID $*" >> "$LOGS/commands.txt"
+read -r up _ < /proc/uptime # seconds with two digits after the point
+echo "${up%.*}${up#*.}0000000 $POD_UID $*" >> "$LOGS/command.jsonl"
 exec "$@" >> "$LOGS/main.out" 2>&1
