@@ -214,6 +214,16 @@ def test_names_lie_and_tell_the_truth_again(kind, ring, action, rcode):
     assert east.dns_rules() == []
 
 
+def test_a_signal_reaches_the_host_and_the_kubelet_brings_it_back(ring):
+    host = ring.datacenter("east").hosts[1]
+    before = host.pod.state()
+    host.pod.signal(signal.SIGKILL)
+    until("restarted in place", lambda: host.pod.state().restarts > before.restarts, timeout=60, every=0.3)
+    ring.await_agreement(90)
+    after = host.pod.state()
+    assert (after.uid, after.address, after.exit_code) == (before.uid, before.address, 137)
+
+
 def test_a_rescheduled_pod_comes_back_as_itself_at_another_address(ring):
     host = ring.datacenter("west").hosts[0]
     old = host.pod.state()
@@ -224,16 +234,6 @@ def test_a_rescheduled_pod_comes_back_as_itself_at_another_address(ring):
     assert new.node == old.node
     ring.await_agreement(90)
     assert host.view().host_id == host.host_id
-
-
-def test_a_signal_reaches_the_host_and_the_kubelet_brings_it_back(ring):
-    host = ring.datacenter("east").hosts[1]
-    before = host.pod.state()
-    host.pod.signal(signal.SIGKILL)
-    until("restarted in place", lambda: host.pod.state().restarts > before.restarts, timeout=60, every=0.3)
-    ring.await_agreement(90)
-    after = host.pod.state()
-    assert (after.uid, after.address, after.exit_code) == (before.uid, before.address, 137)
 
 
 @pytest.mark.parametrize(("stop", "start"), [("freeze", "thaw"), ("kill", "start")])

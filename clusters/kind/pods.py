@@ -84,6 +84,8 @@ class Agents:
         with self._lock:
             known = self._talks.get(key)
             if known is None or known.ended:
+                if known is not None:
+                    known.close()
                 known = self._talks[key] = LineTalk(talk(command, errors))
             return known
 
