@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import time
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from clusters.alive import Identity
 from clusters.catalog import named
 from clusters.cluster import PodSpec
 from clusters.journal import Journal
@@ -19,10 +23,11 @@ from clusters.kind.api import condition
 from clusters.kind.containers import Containers
 from clusters.kind.engine import choose
 from clusters.kind.guard import Guard, tables
-from clusters.kind.layout import LABEL_NAME, lay_out
+from clusters.kind.layout import LABEL_NAME, Marks, lay_out
 from clusters.kind.place import Site, find_image
 from clusters.kind.provider import PROVIDER
 from clusters.kind.removing import nodes_of
+from clusters.kind.sweeping import sweep_engine
 from clusters.network import Rule
 from clusters.probe import PORT
 from clusters.ring.config import CQL_PORT
@@ -273,3 +278,27 @@ def test_states_are_written_as_they_change(ring, folder):
 
 def test_memory_is_counted(kind, ring):
     assert 1e9 < kind.memory() < 8e9
+
+
+def test_a_sweep_removes_what_the_dead_left_and_nothing_else(tmp_path):
+    """Beside it stand a container and a network of somebody else, and those of a living process."""
+    containers = Containers(choose().program)
+    image = find_image(containers).name
+    one = uuid.uuid4().hex[:6]
+    dead = replace(Identity.of(), boot="another boot")
+    owners = {f"dead-{one}": dead, f"alive-{one}": Identity.of(), f"theirs-{one}": None}
+    for name, owner in owners.items():
+        marks = {} if owner is None else Marks(name, time.time() + 600, owner, tmp_path).labels()
+        labels = [word for key, value in marks.items() for word in ("--label", f"{key}={value}")]
+        containers.ask("network", "create", "--internal", *labels, name)
+        containers.ask("run", "-d", "--name", name, "--network", name, *labels, "--entrypoint", "sleep", image, "60")
+    try:
+        told = [line for line in sweep_engine(containers, time.time()) if one in line]
+        left = [state.name for state in containers.states(*owners)]
+        networks = containers.ask("network", "ls", "--filter", f"name={one}", "--format", "{{.Name}}").split()
+    finally:
+        containers.remove(*owners)
+        for name in owners:
+            subprocess.run([containers.program, "network", "rm", name], capture_output=True, check=False)
+    assert told == [f"removed kind clusters dead-{one}: its process {dead.pid} is gone"]
+    assert sorted(left) == sorted(networks) == [f"alive-{one}", f"theirs-{one}"]

@@ -50,8 +50,8 @@ class Creation:
 
         ProvisionFailed with the reason otherwise: then what the nodes said is in `failed/` and nothing is left.
         """
+        self._prepare()  # nothing of a set that has this name already is removed
         try:
-            self._prepare()
             self._everywhere(self._network)
             Guard(self.layout, self.site.machine).put(self.marks)
             with ThreadPoolExecutor(1) as beside:
