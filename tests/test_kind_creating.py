@@ -13,7 +13,7 @@ from clusters.errors import ClustersGone, ProvisionFailed
 from clusters.kind import creating
 from clusters.kind.containers import Containers, ContainerState
 from clusters.kind.creating import Creation
-from clusters.kind.layout import LABEL_NAME, Marks, lay_out
+from clusters.kind.layout import LABEL_NAME, Marks, lay_out, tag
 from clusters.kind.place import Site
 from clusters.shell import CommandFailed
 from tests.test_kind_pure import IMAGE, MARKS
@@ -63,7 +63,7 @@ def creation(folder: Path, engine: Engine) -> Creation:
 
 
 @pytest.fixture
-def kind(monkeypatch):
+def kind(monkeypatch, tmp_path):
     """kind's command: what it was told, and how it ends."""
     told: list[tuple[list[str], dict[str, str]]] = []
 
@@ -72,6 +72,7 @@ def kind(monkeypatch):
         raise CommandFailed("kind create cluster: exit 1: ERROR: failed to join node")
 
     monkeypatch.setattr(creating, "run", run)
+    monkeypatch.setenv("RINGPROOF_STATE", str(tmp_path / "state"))
     monkeypatch.setattr(creating, "kind_program", lambda: "/opt/kind")
     return told
 
@@ -121,7 +122,9 @@ def test_kind_gets_one_kubeconfig_of_the_run_and_its_own_network(tmp_path, kind)
         place.network for place in lay_out(named("kind-host-gw"), MARKS.name).places
     }
     for command, env in kind:
-        assert command[command.index("--kubeconfig") + 1] == str(tmp_path / "kubeconfig")
+        assert command[command.index("--kubeconfig") + 1] == str(
+            tmp_path / "state" / "kind" / f"{tag(MARKS.name)}.kubeconfig"
+        )
         assert env["KIND_EXPERIMENTAL_PROVIDER"] == "docker"
         assert "--retain" in command  # else kind removes what could say why it failed
 

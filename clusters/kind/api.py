@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
+import yaml
 from kubernetes import client, config, utils
 
 from clusters.errors import ClustersGone, ClustersRefused
@@ -31,14 +32,22 @@ class Api:
     ClustersRefused with the server's words.
     """
 
-    def __init__(self, kubeconfig: Path, context: str) -> None:
-        if not kubeconfig.exists():
-            raise ClustersGone(f"{kubeconfig} is gone, and the clusters with it")
+    def __init__(self, kubeconfig: Json, context: str | None = None) -> None:
         settings = client.Configuration()
-        config.load_kube_config(str(kubeconfig), context, settings, persist_config=False)  # type: ignore[no-untyped-call]
+        config.load_kube_config_from_dict(  # type: ignore[no-untyped-call]
+            kubeconfig, context, settings, persist_config=False
+        )
         settings.retries = False
         self._client = client.ApiClient(settings)
-        self.context = context
+        self.context = context or str(kubeconfig["current-context"])
+
+    @classmethod
+    def read(cls, kubeconfig: Path, context: str) -> Api:
+        """The server of a context in a file; ClustersGone without the file."""
+        try:
+            return cls(yaml.safe_load(kubeconfig.read_text()), context)
+        except OSError as error:
+            raise ClustersGone(f"{kubeconfig} is gone, and the clusters with it") from error
 
     def call(self, method: str, path: str, body: object = None, **query: object) -> Json:
         """One request to a path of the server."""

@@ -6,13 +6,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from clusters.errors import ClustersRefused, ProvisionFailed, RingproofError
+from clusters.errors import ClustersGone, ClustersRefused, ProvisionFailed, RingproofError
 from clusters.kind import flannel, manifests
 from clusters.kind.api import condition
 from clusters.kind.asserting import assert_as_declared
@@ -20,7 +21,7 @@ from clusters.kind.guard import Guard
 from clusters.kind.kindconfig import cluster_config, programs, text
 from clusters.kind.layout import LABEL_CLUSTER, UID_LABEL, ClusterPlace, Marks
 from clusters.kind.names import Names
-from clusters.kind.place import KUBECONFIG, Site, kind_program
+from clusters.kind.place import Site, kind_program, kubeconfig
 from clusters.kind.removing import keep_words, remove_site
 from clusters.kind.routing import kindnet_cure
 from clusters.probe import PORT
@@ -44,6 +45,7 @@ class Creation:
         self.marks = marks
         self.layout = site.layout
         self.folder = marks.folder
+        self._failed = threading.Event()
 
     def __call__(self) -> list[str]:
         """Everything stands when this returns; the blocks that the router refused.
@@ -58,7 +60,7 @@ class Creation:
                 router = beside.submit(self._router)
                 self._everywhere(self._make)
                 router.result()
-            self._everywhere(self._furnish)
+            self._everywhere(self._await_nodes)
             nodes = self.site.nodes()
             refused = self.site.ensure_routes(nodes)
             self._everywhere(self._finish)
@@ -86,6 +88,7 @@ class Creation:
             raise ProvisionFailed(f"clusters of the name {self.layout.name} are up already; take them down first")
         for name in ("hosts", "code"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
+        kubeconfig(self.layout.tag).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         for program in programs():
             shutil.copy(program, self.folder / "code" / program.name)
 
@@ -113,8 +116,15 @@ class Creation:
             f"KIND_EXPERIMENTAL_{engine.upper()}_NETWORK": place.network,
         }
         command = [kind_program(), "create", "cluster", "--config", str(path), "--image", self.site.image.name]
-        command += ["--kubeconfig", str(self.folder / KUBECONFIG), "--retain", "--quiet"]
-        run(command, timeout=CREATE_SECONDS, env={**os.environ, **settings})
+        command += ["--kubeconfig", str(kubeconfig(self.layout.tag)), "--retain", "--quiet"]
+        with ThreadPoolExecutor(1) as beside:
+            furnished = beside.submit(self._furnish, place)
+            try:
+                run(command, timeout=CREATE_SECONDS, env={**os.environ, **settings})
+            except BaseException:
+                self._failed.set()
+                raise
+            furnished.result()
 
     def _client(self, place: ClusterPlace) -> None:
         """A network, processes and a resolver of its own over this machine's files: the program is the lab's, as is."""
@@ -153,13 +163,35 @@ class Creation:
             self.site.containers.ask("network", "connect", "--ip", str(place.router), place.network, self.layout.router)
 
     def _furnish(self, place: ClusterPlace) -> None:
-        """Names first, so that the first server to start has the right file; then the network that lets it start."""
+        """While kind joins the workers: names first, so that the first server to start has the right file, then the
+        network that lets it start. Their images are unpacked meanwhile."""
+        self._soon(f"API server of {place.spec.name}", lambda: self.site.early_api(place))
+        names = Names(self.site, place)
+        self._soon(f"CoreDNS of {place.spec.name}", names.installed)
+        for other in self.layout.joined_to(place):
+            self._soon(f"control plane of {other.spec.name}", lambda other=other: self._address(other))  # type: ignore[misc]
+        names.settle()
         api = self.site.api(place)
-        Names(self.site, place).settle()
         if not self.site.image.stock:
-            address = self.site.containers.state(place.control_plane).addresses[place.network]
-            api.create(flannel.objects(place, self.site.image.flannel, address))
+            api.create(flannel.objects(place, self.site.image.flannel, self._address(place)))
         api.create(manifests.common_objects(place, self.marks))
+
+    def _address(self, place: ClusterPlace) -> str:
+        return self.site.containers.state(place.control_plane).addresses[place.network]
+
+    def _soon(self, what: str, probe: Callable[[], object]) -> None:
+        """Wait for what kind brings about, as long as kind has not failed."""
+
+        def there() -> bool:
+            if self._failed.is_set():
+                raise ProvisionFailed(f"{what} is not waited for: kind has failed")
+            return bool(probe())
+
+        waited = (ConnectionError, TimeoutError, ClustersGone, ClustersRefused)
+        until(what, there, timeout=CREATE_SECONDS, every=0.3, tolerate=waited)
+
+    def _await_nodes(self, place: ClusterPlace) -> None:
+        api = self.site.api(place)
 
         def lack() -> bool:
             nodes = api.nodes()

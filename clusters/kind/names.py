@@ -36,6 +36,10 @@ class Names:
     def _api(self) -> Api:
         return self._site.api(self._place)
 
+    def installed(self) -> bool:
+        """Whether kubeadm has put its server here; what it writes afterwards would replace ours."""
+        return bool(self._api.get(DEPLOYMENT_PATH))
+
     def settle(self) -> None:
         """One server beside the control plane, which no zone fault touches, with a file of ours; and a port for peers.
 

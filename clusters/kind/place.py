@@ -12,11 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import platformdirs
+import yaml
+
 from clusters.errors import ClustersGone, ClustersRefused, EnvironmentUnfit
 from clusters.kind.api import Api, node_facts
 from clusters.kind.console import Consoles
 from clusters.kind.containers import Containers
 from clusters.kind.engine import choose
+from clusters.kind.flannel import API_PORT
 from clusters.kind.iproute import IpRoute
 from clusters.kind.layout import LABEL_FOLDER, ClusterPlace, Layout, lay_out
 from clusters.kind.nodeimage import NodeImage
@@ -26,7 +30,8 @@ from clusters.ring.artifacts import cache_root
 from clusters.topology import Topology
 
 ROOT = Path(__file__).parents[2]
-KUBECONFIG = "kubeconfig"
+ADMIN = "/etc/kubernetes/admin.conf"
+"""On a control plane's node (kubeadm)."""
 ACT_SECONDS = 20.0
 """For one command inside a container: 0.01 s, and a second while all of the machine is busy."""
 IMAGE_SETTING = "RINGPROOF_NODE_IMAGE"
@@ -43,6 +48,12 @@ def find_image(containers: Containers) -> NodeImage:
         raise EnvironmentUnfit(f"{lack} not here; make one with: ringproof images build")
     newest = max(known, key=lambda name: int(known[name].get(MADE_LABEL, "0")))
     return NodeImage.read(newest, known[newest])
+
+
+def kubeconfig(tag: str) -> Path:
+    """The file with the credentials of a set of clusters: in the user's state folder, since bundles hold no secret."""
+    state = Path(os.environ.get("RINGPROOF_STATE") or platformdirs.user_state_dir("ringproof"))
+    return state / "kind" / f"{tag}.kubeconfig"
 
 
 def kind_program() -> str:
@@ -96,8 +107,24 @@ class Site:
         """The API server of one cluster."""
         name = place.spec.name
         if name not in self._apis:
-            self._apis[name] = Api(self.folder / KUBECONFIG, place.context)
+            self._apis[name] = Api.read(kubeconfig(self.layout.tag), place.context)
         return self._apis[name]
+
+    def early_api(self, place: ClusterPlace) -> Api:
+        """The API server as soon as its node has credentials, before kind has written any; ConnectionError until then.
+
+        It is asked at the node's own address.
+        """
+        state = self.containers.state(place.control_plane)
+        try:
+            document = yaml.safe_load(self.containers.exec(place.control_plane, ["cat", ADMIN]))
+        except ClustersRefused as error:
+            raise ConnectionError(f"{place.control_plane} has no credentials yet") from error
+        document["clusters"][0]["cluster"]["server"] = f"https://{state.addresses[place.network]}:{API_PORT}"
+        made = Api(document)
+        made.get("/readyz", verbose="")
+        self._apis[place.spec.name] = made
+        return made
 
     def nodes(self, *places: ClusterPlace) -> list[NodeFacts]:
         """The nodes of these clusters, of all without any."""

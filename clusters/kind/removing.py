@@ -10,7 +10,7 @@ from clusters.errors import CleanupFailed, ClustersGone, ClustersRefused
 from clusters.kind.containers import Containers
 from clusters.kind.guard import Machine, take_away
 from clusters.kind.layout import LABEL_NAME, PREFIX, tag
-from clusters.kind.place import Site
+from clusters.kind.place import Site, kubeconfig
 
 KIND_LABEL = "io.x-k8s.kind.cluster"
 """kind's own label of a node's container (kind pkg/cluster/internal/providers/docker/constants.go)."""
@@ -36,6 +36,7 @@ def remove(containers: Containers, machine: Machine, name: str) -> None:
     acts: list[Callable[[], object]] = [partial(containers.remove, *containers_left)]
     acts += [partial(containers.ask, "network", "rm", network) for network in networks]
     acts.append(partial(take_away, machine, tag(name)))
+    kubeconfig(tag(name)).unlink(missing_ok=True)
     for act in acts:
         try:
             act()
