@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import time
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path, PurePosixPath
 
@@ -370,6 +371,21 @@ def test_a_rack_is_pinned_to_its_zone_and_has_a_budget_of_its_own():
         assert term["matchExpressions"][0]["values"] == [made["metadata"]["name"].rpartition("-")[2]]
     budgets = of_kind(objects, "PodDisruptionBudget")
     assert [made["spec"]["selector"]["matchLabels"]["ringproof.rack"] for made in budgets] == ["a", "b", "c"]
+
+
+def test_a_host_without_a_number_is_a_pod_of_its_own_and_no_part_of_a_rack():
+    start = starts(named("kind-host-gw"), "east")[0]
+    lone = replace(start, host=replace(start.host, pod="east-a-lone"))
+    made = manifests.ring_objects(laid().places[0], [lone], IMAGE, COMMANDS)
+
+    assert [(one["kind"], one["metadata"]["name"]) for one in made] == [
+        ("ConfigMap", "east-a-lone"),
+        ("Pod", "east-a-lone"),
+    ]
+    spec = made[1]["spec"]
+    assert (spec["hostname"], spec["subdomain"]) == ("east-a-lone", "cassandra")
+    assert {volume["name"] for volume in spec["volumes"]} == {"logs", "code", "spec", "volume"}
+    assert made[1]["metadata"]["labels"]["app"] == "cassandra"
 
 
 def test_the_service_publishes_hosts_that_are_not_ready():

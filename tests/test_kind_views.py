@@ -21,7 +21,7 @@ from clusters.kind.hosting import commands
 from clusters.kind.layout import Marks, lay_out
 from clusters.kind.provider import bytes_of
 from clusters.kind.routing import NodeFacts
-from clusters.kind.states import container_identity, pod_state
+from clusters.kind.states import container_identity, owner_of, pod_state
 from clusters.kind.sweeping import over, stray_tags
 from clusters.network import Rule
 from clusters.shell import CommandFailed
@@ -69,6 +69,15 @@ def test_a_pod_that_nobody_has_scheduled_yet():
     assert (state.state, state.reason, state.address, state.node, state.zone) == ("waiting", "Pending", "", "", None)
     assert container_identity(fresh, "host") is None
     assert container_identity(pod(RUNNING), "host") == "abc"
+
+
+def test_who_would_bring_a_pod_back():
+    owned = {
+        "metadata": {"ownerReferences": [{"kind": "Node", "name": "n"}, {"kind": "StatefulSet", "name": "east-a"}]}
+    }
+
+    assert owner_of(owned) == "east-a"
+    assert owner_of({"metadata": {}}) is None
 
 
 def node(name: str = "n-a", zone: str = "a", block: str | None = "10.200.1.0/24") -> dict:

@@ -30,7 +30,7 @@ from clusters.kind.names import Names
 from clusters.kind.place import Site
 from clusters.kind.pods import CLIENT, Agents, ClientPod, KindPod, signal_main
 from clusters.kind.routing import NodeFacts
-from clusters.kind.states import container_identity, pod_state
+from clusters.kind.states import container_identity, owner_of, pod_state
 from clusters.network import CUT_PRIORITY, Rule
 from clusters.ring.config import HostStart
 from clusters.topology import ClusterSpec
@@ -221,10 +221,12 @@ class KindCluster(ReschedulesPods, PinsPodAddress, StopsNodes, CutsNetwork, Faul
 
     def delete_pod(self, name: str) -> None:
         """See Cluster: with it go the objects that would bring it back, and its volume."""
-        api, rack = self.site.api(self.place), name.rpartition("-")[0]
+        api = self.site.api(self.place)
+        rack = owner_of(self._pod(name)) or name
+        if [one for one in self._pods() if owner_of(one) == rack and one["metadata"]["name"] != name]:
+            raise ClustersRefused(f"pod {name} shares the set {rack} with other pods, which would go with it")
         for version, kind in manifests.RACK_KINDS:
-            if rack:
-                api.delete(self._path(kind, rack, version))
+            api.delete(self._path(kind, rack, version))
         api.delete(self._path("pods", name), 0)
         api.delete(self._path("persistentvolumeclaims", f"{manifests.VOLUME_CLAIM}-{name}"))
         until(f"pod {name} is gone", lambda: name not in {one["metadata"]["name"] for one in self._pods()},

@@ -81,8 +81,9 @@ def common_objects(place: ClusterPlace, marks: Marks) -> list[Json]:
 
 
 def rack_set_name(host: HostSpec) -> str:
-    """The StatefulSet of a host: its pod's name without the number."""
-    return host.pod.rpartition("-")[0]
+    """The StatefulSet of a host: its pod's name without the number; the pod's own name when it has none."""
+    stem, _, number = host.pod.rpartition("-")
+    return stem if number.isdecimal() else host.pod
 
 
 def ring_objects(
@@ -96,9 +97,28 @@ def ring_objects(
     for start in starts:
         racks.setdefault(rack_set_name(start.host), []).append(start)
     objects: list[Json] = []
-    for rack in racks.values():
-        objects += [hosts_file(place, rack, commands), rack_set(place, rack, image), budget(place, rack[0].host)]
+    for name, rack in racks.items():
+        objects.append(hosts_file(place, rack, commands))
+        if name == rack[0].host.pod:
+            objects.append(lone_host(place, rack[0], image))
+        else:
+            objects += [rack_set(place, rack, image), budget(place, rack[0].host)]
     return objects
+
+
+def lone_host(place: ClusterPlace, start: HostStart, image: NodeImage) -> Json:
+    """A host whose pod has no number, which no StatefulSet can make: a pod of its own, with a volume that ends with it."""
+    host = start.host
+    names = {"hostname": host.pod, "subdomain": place.spec.dns.service}
+    volumes = [*_host_pod(host, image, place)["volumes"], {"name": VOLUME_CLAIM, "emptyDir": {}}]
+    made = _object("v1", "Pod", place, host.pod, spec={**_host_pod(host, image, place), **names, "volumes": volumes})
+    made["metadata"]["labels"] |= host_labels(host)
+    return made
+
+
+def host_labels(host: HostSpec) -> dict[str, str]:
+    """What services, budgets and people choose hosts by."""
+    return {"app": APP, RACK: host.rack, "ringproof.datacenter": host.datacenter}
 
 
 def hosts_file(place: ClusterPlace, starts: Sequence[HostStart], commands: Mapping[str, Sequence[str]]) -> Json:
@@ -121,22 +141,8 @@ def budget(place: ClusterPlace, host: HostSpec) -> Json:
 def rack_set(place: ClusterPlace, rack: Sequence[HostStart], image: NodeImage) -> Json:
     """The StatefulSet of one rack."""
     host = rack[0].host
-    labels = {"app": APP, RACK: host.rack, "ringproof.datacenter": host.datacenter}
-    pod = {
-        "serviceAccountName": APP,
-        "terminationGracePeriodSeconds": GRACE_SECONDS,
-        "affinity": in_zone(host.rack),
-        "topologySpreadConstraints": [
-            {
-                "maxSkew": 1,
-                "topologyKey": "kubernetes.io/hostname",
-                "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": {"matchLabels": labels},
-            }
-        ],
-        "containers": [_host_container(image), probe_container(place, image)],
-        "volumes": [*pod_volumes(), {"name": "spec", "configMap": {"name": rack_set_name(host)}}],
-    }
+    labels = host_labels(host)
+    pod = _host_pod(host, image, place)
     claim = {
         "metadata": {"name": VOLUME_CLAIM},
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": STORAGE}}},
@@ -151,6 +157,23 @@ def rack_set(place: ClusterPlace, rack: Sequence[HostStart], image: NodeImage) -
         "volumeClaimTemplates": [claim],
     }
     return _object("apps/v1", "StatefulSet", place, rack_set_name(host), spec=spec)
+
+
+def _host_pod(host: HostSpec, image: NodeImage, place: ClusterPlace) -> Json:
+    spread = {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": host_labels(host)},
+    }
+    return {
+        "serviceAccountName": APP,
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "affinity": in_zone(host.rack),
+        "topologySpreadConstraints": [spread],
+        "containers": [_host_container(image), probe_container(place, image)],
+        "volumes": [*pod_volumes(), {"name": "spec", "configMap": {"name": rack_set_name(host)}}],
+    }
 
 
 def bare_pod(place: ClusterPlace, name: str, zone: str | None, image: NodeImage) -> Json:

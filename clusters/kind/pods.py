@@ -24,9 +24,8 @@ from clusters.kind.kindconfig import CODE
 from clusters.kind.layout import ClusterPlace
 from clusters.kind.manifests import CONFIG, HOST_CONTAINER, LOGS, PROBE_CONTAINER, VOLUME
 from clusters.kind.place import Site, in_client
+from clusters.kind.states import PID_FILE
 
-PID_FILE = "/run/containerd/io.containerd.runtime.v2.task/k8s.io/{identity}/init.pid"
-"""Where containerd's shim writes the number of a container's first process, as the node counts."""
 CLIENT = "client"
 PLACES = {"CONFIG": CONFIG, "VOLUME": VOLUME, "LOGS": LOGS}
 

@@ -9,6 +9,8 @@ from clusters.cluster import PodState
 from clusters.kind.manifests import HOST_CONTAINER, PROBE_CONTAINER
 
 PREFIX_OF_IDENTITY = "containerd://"
+PID_FILE = "/run/containerd/io.containerd.runtime.v2.task/k8s.io/{identity}/init.pid"
+"""Where containerd's shim writes the number of a container's first process, as the node counts."""
 
 Json = dict[str, Any]
 
@@ -56,3 +58,9 @@ def container_identity(pod: Json, name: str) -> str | None:
     """The identity of a container that was started, as the node's containerd knows it."""
     status = container_status(pod, name) or {}
     return str(status.get("containerID") or "").removeprefix(PREFIX_OF_IDENTITY) or None
+
+
+def owner_of(pod: Json) -> str | None:
+    """The StatefulSet that brings a pod back, None when nothing does."""
+    owners = pod["metadata"].get("ownerReferences") or []
+    return next((str(owner["name"]) for owner in owners if owner["kind"] == "StatefulSet"), None)
