@@ -107,7 +107,7 @@ def ring_objects(
 
 
 def lone_host(place: ClusterPlace, start: HostStart, image: NodeImage) -> Json:
-    """A host whose pod has no number, which no StatefulSet can make: a pod of its own, with a volume that ends with it."""
+    """A host whose pod has no number, which no StatefulSet makes: a pod of its own, whose volume ends with it."""
     host = start.host
     names = {"hostname": host.pod, "subdomain": place.spec.dns.service}
     volumes = [*_host_pod(host, image, place)["volumes"], {"name": VOLUME_CLAIM, "emptyDir": {}}]
