@@ -66,8 +66,8 @@ def load(file: File) -> None:
     """Bring a saved node image into the engine."""
     from images import shelf
 
-    for image in shelf.load(file):
-        _console().print(image, soft_wrap=True)
+    for line in shelf.load(file) or [f"everything in {file} was here already"]:
+        _console().print(line, soft_wrap=True)
 
 
 @app.command(name="list")

@@ -140,7 +140,7 @@ def test_what_cannot_be_taken_back_is_named_and_stays_in_the_journal(record, sai
         raise changes.CommandFailed("ip link: exit 2: busy")
 
     monkeypatch.setattr(changes, "run", refuse)
-    with pytest.raises(CleanupFailed, match="link docker0 cannot be taken back: .*busy") as refused:
+    with pytest.raises(CleanupFailed, match=r"link docker0 cannot be taken back: .*busy") as refused:
         changes.undo(record, said.append)
     assert refused.value.exit_code == 13
     assert len(record.open()) == 1
