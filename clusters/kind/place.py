@@ -122,7 +122,7 @@ class Site:
             raise ConnectionError(f"{place.control_plane} has no credentials yet") from error
         document["clusters"][0]["cluster"]["server"] = f"https://{state.addresses[place.network]}:{API_PORT}"
         made = Api(document)
-        made.get("/readyz", verbose="")
+        made.get("/version")
         self._apis[place.spec.name] = made
         return made
 
