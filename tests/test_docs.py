@@ -44,6 +44,7 @@ def test_links_paths_commands_and_targets_exist(document):
         "lab-smoke"
     }
     commands = {item.name or item.callback.__name__ for item in command.app.registered_commands} | {"report"}
+    commands |= {group.name for group in command.app.registered_groups}
 
     assert missing_links(document, text) + missing_paths(text) == []
     assert spoken(text, COMMAND) - commands == set()

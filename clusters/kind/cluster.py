@@ -72,6 +72,7 @@ class KindCluster(ReschedulesPods, PinsPodAddress, StopsNodes, CutsNetwork, Faul
         self.agents = Agents()
         self._facts: tuple[NodeFacts, ...] = ()
         self._client_uid: str | None = None
+        self._located: dict[tuple[str, str], tuple[str, str]] = {}
 
     @property
     def spec(self) -> ClusterSpec:
@@ -181,11 +182,18 @@ class KindCluster(ReschedulesPods, PinsPodAddress, StopsNodes, CutsNetwork, Faul
 
     def container_of(self, name: str, container: str) -> tuple[str, str]:
         """See clusters.kind.pods.Home."""
-        pod = self._pod(name)
-        identity = container_identity(pod, container) or container_identity(pod, PROBE_CONTAINER)
-        if identity is None:
-            raise ConnectionError(f"pod {name} of {self.name} has not started yet")
-        return str(pod["spec"]["nodeName"]), identity
+        if (name, container) not in self._located:
+            pod = self._pod(name)
+            identity = container_identity(pod, container) or container_identity(pod, PROBE_CONTAINER)
+            if identity is None:
+                raise ConnectionError(f"pod {name} of {self.name} has not started yet")
+            self._located[name, container] = str(pod["spec"]["nodeName"]), identity
+        return self._located[name, container]
+
+    def forget(self, name: str) -> None:
+        """See clusters.kind.pods.Home."""
+        for key in [key for key in self._located if key[0] == name]:
+            self._located.pop(key, None)
 
     def create_pod(self, spec: PodSpec) -> KindPod:
         """See Cluster; only the probe agent can be its program, and its address is not ours to choose."""
@@ -235,6 +243,7 @@ class KindCluster(ReschedulesPods, PinsPodAddress, StopsNodes, CutsNetwork, Faul
     def reschedule(self, pod: str) -> PodState:
         """See ReschedulesPods."""
         old = self.state_of(pod)
+        self.forget(pod)
         # stopped first, so that the kubelet's SIGTERM finds nobody who would drain; deleted before it is killed, so
         # that the kubelet does not start it again
         node, identity = self.container_of(pod, manifests.HOST_CONTAINER)

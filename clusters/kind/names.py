@@ -112,7 +112,7 @@ class Names:
 
         def told() -> bool:
             for pid in pids:
-                file = f"/proc/$(cat {pid})/root/etc/coredns/Corefile"
+                file = "/".join(("/proc", f"$(cat {pid})", "root", "etc/coredns/Corefile"))
                 self._site.perform(node, ["sh", "-c", f"grep -q {version} {file} && kill -USR1 $(cat {pid})"])
             return True
 

@@ -12,9 +12,9 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from clusters.asking import LineTalk
 from clusters.cluster import PodState
@@ -30,6 +30,7 @@ CLIENT = "client"
 PLACES = {"CONFIG": CONFIG, "VOLUME": VOLUME, "LOGS": LOGS}
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 
 class Home(Protocol):
@@ -42,7 +43,13 @@ class Home(Protocol):
         """See Pod.state."""
 
     def container_of(self, name: str, container: str) -> tuple[str, str]:
-        """The node of a pod, and the identity of one of its containers; LookupError, ConnectionError without one."""
+        """The node of a pod, and the identity of one of its containers; LookupError, ConnectionError without one.
+
+        It may be one that has ended since: who finds that out calls forget() and asks again.
+        """
+
+    def forget(self, name: str) -> None:
+        """Containers of this pod have been replaced."""
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
@@ -116,6 +123,14 @@ class KindPod:
     def _logs(self) -> Path:
         return self._home.site.folder / "hosts" / self.name
 
+    def _fresh(self, act: Callable[[], T]) -> T:
+        """What an act says; once more when it failed, because it may have been told to a container that is gone."""
+        try:
+            return act()
+        except (ClustersRefused, ConnectionError):
+            self._home.forget(self.name)
+            return act()
+
     def _inside(self, container: str, spaces: str, command: Sequence[str]) -> tuple[str, str, list[str]]:
         """Node, identity of the container, and the command that enters these of its namespaces from the node."""
         node, identity = self._home.container_of(self.name, container)
@@ -140,13 +155,18 @@ class KindPod:
 
     def signal(self, number: signal.Signals) -> None:
         """See Pod."""
+        self._home.forget(self.name)  # a main process that was restarted in place is another container
         node, identity = self._home.container_of(self.name, HOST_CONTAINER)
         signal_main(self._home.site, node, identity, number)
 
     def read(self, path: str) -> str:
         """See Pod."""
-        node, _, words = self._inside(PROBE_CONTAINER, "-m", ["cat", fill(path, PLACES)])
-        return self._home.site.perform(node, words)
+
+        def act() -> str:
+            node, _, words = self._inside(PROBE_CONTAINER, "-m", ["cat", fill(path, PLACES)])
+            return self._home.site.perform(node, words)
+
+        return self._fresh(act)
 
     def probe(self, request: Mapping[str, Any], timeout: float) -> Json:
         """See Pod."""
@@ -154,9 +174,13 @@ class KindPod:
         if "path" in asked:
             asked["path"] = fill(str(asked["path"]), PLACES)
         join = [self.python, "-S", str(PurePosixPath(CODE, "agent.py")), "join"]
-        node, identity, words = self._inside(PROBE_CONTAINER, "-m -n -p", join)
-        command = self._home.site.containers.open(node, words, ["--privileged"])
-        return self._agents.talk(identity, command, self._logs() / "probe.err").ask(asked, timeout)
+
+        def act() -> Json:
+            node, identity, words = self._inside(PROBE_CONTAINER, "-m -n -p", join)
+            command = self._home.site.containers.open(node, words, ["--privileged"])
+            return self._agents.talk(identity, command, self._logs() / "probe.err").ask(asked, timeout)
+
+        return self._fresh(act)
 
     @property
     def net(self) -> IpRoute:
@@ -164,8 +188,11 @@ class KindPod:
         return IpRoute(f"pod:{self._home.place.spec.name}/{self.name}", self._in_network)
 
     def _in_network(self, command: Sequence[str]) -> str:
-        node, _, words = self._inside(PROBE_CONTAINER, "-n", command)
-        return self._home.site.perform(node, words)
+        def act() -> str:
+            node, _, words = self._inside(PROBE_CONTAINER, "-n", command)
+            return self._home.site.perform(node, words)
+
+        return self._fresh(act)
 
 
 class ClientPod:

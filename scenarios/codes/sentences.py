@@ -80,7 +80,7 @@ ERRORS: dict[str, Sequence[Pattern]] = {
         ("error:lab not started", r"^the lab .* cannot be started|the lab did not start|ended by itself"
                                   r"|^the holder ended"),
         ("error:cluster not as declared", r"is not as declared"),
-        ("error:kind clusters not up", r"did not come up: |are up already; take"),
+        ("error:kind clusters not up", r"did not come up: |are up already; take|is not waited for: kind"),
         ("error:ring not formed", r"the ring did not form|^no ring of|declares no ring|no schema agreement"),
         ("error:held ring not clean", r"held ring"),
         ("error:pod address", r"^address |no address is free"),
