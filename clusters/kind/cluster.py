@@ -213,6 +213,7 @@ class KindCluster(ReschedulesPods, PinsPodAddress, StopsNodes, CutsNetwork, Faul
         waited = (ConnectionError, TimeoutError, LookupError)
         what = f"pod {name} of {self.name} has an address"
         state = until(what, there, timeout=POD_SECONDS, every=0.2, tolerate=waited)
+        self.forget(name)  # the agent of the pod that it replaces may still answer
         pod = KindPod(self, name, self.agents)
         heard = lambda: pod.probe({"do": "heard"}, 2.0)["ok"]  # noqa: E731
         until(f"the agent of {name} answers", heard, timeout=POD_SECONDS, every=0.2, tolerate=waited)
