@@ -56,6 +56,13 @@ def test_a_pod_that_waits_for_its_restart_says_why_and_how_it_ended():
     assert (state.restarts, state.exit_code) == (3, 137)
 
 
+def test_a_pod_whose_containers_are_being_made_has_not_died():
+    making = pod({"waiting": {"reason": "ContainerCreating"}})
+
+    assert pod_state("east", making, {"n-a": "a"}).state == "created"
+    assert pod_state("east", pod(KILLED), {"n-a": "a"}).state == "waiting"
+
+
 def test_a_pod_on_a_dead_node_is_not_running_whatever_kubernetes_believes():
     state = pod_state("east", pod(RUNNING), {"n-a": "a"}, frozenset({"n-a"}))
 
@@ -66,7 +73,7 @@ def test_a_pod_that_nobody_has_scheduled_yet():
     fresh = {"metadata": {"name": "p", "uid": "u"}, "spec": {}, "status": {"phase": "Pending"}}
     state = pod_state("east", fresh, {})
 
-    assert (state.state, state.reason, state.address, state.node, state.zone) == ("waiting", "Pending", "", "", None)
+    assert (state.state, state.reason, state.address, state.node, state.zone) == ("created", "Pending", "", "", None)
     assert container_identity(fresh, "host") is None
     assert container_identity(pod(RUNNING), "host") == "abc"
 

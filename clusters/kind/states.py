@@ -45,8 +45,9 @@ def _now(pod: Json, main: Json) -> tuple[str, str]:
     if "running" in now:
         return "running", ""
     waiting = now.get("waiting") or now.get("terminated") or {}
+    ended = "terminated" in now or main.get("restartCount") or main.get("lastState")
     words = [str(waiting[key]) for key in ("reason", "message") if waiting.get(key)]
-    return "waiting", ": ".join(words) or str(pod["status"].get("phase", "Unknown"))
+    return "waiting" if ended else "created", ": ".join(words) or str(pod["status"].get("phase", "Unknown"))
 
 
 def container_status(pod: Json, name: str) -> Json | None:
