@@ -19,7 +19,7 @@ from clusters.kind.containers import Containers
 from clusters.kind.cuts import isolation_of, zone_cut_of
 from clusters.kind.hosting import commands
 from clusters.kind.layout import Marks, lay_out
-from clusters.kind.provider import bytes_of
+from clusters.kind.provider import bytes_of, changes
 from clusters.kind.routing import NodeFacts
 from clusters.kind.states import container_identity, owner_of, pod_state
 from clusters.kind.sweeping import over, stray_tags
@@ -61,6 +61,18 @@ def test_a_pod_whose_containers_are_being_made_has_not_died():
 
     assert pod_state("east", making, {"n-a": "a"}).state == "created"
     assert pod_state("east", pod(KILLED), {"n-a": "a"}).state == "waiting"
+
+
+def test_a_death_between_two_looks_is_written_all_the_same():
+    before = pod_state("east", pod(RUNNING), {"n-a": "a"})
+    after = pod_state("east", pod(RUNNING, restarts=1, last=KILLED), {"n-a": "a"})
+
+    assert changes(None, before) == [before]
+    assert changes(before, before) == []
+    died, running = changes(before, after)
+    assert (died.state, died.reason, died.restarts) == ("waiting", "exit 137, restarted between two looks", 1)
+    assert running == after
+    assert changes(before, replace(after, uid="u-2")) == [replace(after, uid="u-2")]
 
 
 def test_a_pod_on_a_dead_node_is_not_running_whatever_kubernetes_believes():

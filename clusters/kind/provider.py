@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from clusters.alive import Identity
@@ -102,6 +103,19 @@ def bytes_of(text: str) -> int:
     return int(float(number) * UNITS[text[len(number) :]])
 
 
+def changes(before: PodState | None, now: PodState) -> list[PodState]:
+    """What is to be written of a pod at this look, nothing when it is as before.
+
+    A main process that ended and was started again between two looks has died all the same.
+    """
+    if before == now:
+        return []
+    unseen = before is not None and before.uid == now.uid and now.restarts > before.restarts
+    if unseen and before is not None and (before.state, now.state) == ("running", "running"):
+        return [replace(now, state="waiting", reason=f"exit {now.exit_code}, restarted between two looks"), now]
+    return [now]
+
+
 class Watch:
     """Writes every change of a pod's state, seen every LOOK_EVERY seconds, to pods.jsonl until it is closed."""
 
@@ -126,11 +140,11 @@ class Watch:
         with self._lock, self._path.open("a") as log:
             for state in states:
                 key = (state.cluster, state.name)
-                if self._known.get(key) != state:
-                    self._known[key] = state
+                for change in changes(self._known.get(key), state):
                     record = {"t": time.monotonic_ns(), "kind": "pod", "by": KIND}
-                    facts = {name: getattr(state, name) for name in PodState.__slots__}
+                    facts = {name: getattr(change, name) for name in PodState.__slots__}
                     log.write(json.dumps({**record, **facts}) + "\n")
+                self._known[key] = state
 
     def close(self) -> None:
         """No more is written when this returns."""
