@@ -34,7 +34,7 @@ class NodeImage:
 
     @classmethod
     def read(cls, name: str, labels: Mapping[str, str]) -> NodeImage:
-        """From the labels of the image; EnvironmentUnfit when it was made by neither `images build` nor `images pull`."""
+        """From the image's labels; EnvironmentUnfit when neither `images build` nor `images pull` made it."""
         try:
             stock = labels[f"{LABEL}node"] == PULLED
             return cls(
