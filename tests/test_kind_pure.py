@@ -131,6 +131,36 @@ def test_an_image_that_does_not_say_what_is_in_it_is_refused():
         NodeImage.read("kindest/node:v1", {})
 
 
+LABELS = {
+    "ringproof.node": "built",
+    "ringproof.image.flannel": "localhost/flannel:baked",
+    "ringproof.image.cassandra": "localhost/cassandra:5.0.9",
+    "ringproof.java": "/opt/java/bin/java",
+    "ringproof.java.major": "17",
+    "ringproof.jars": "/opt/cassandra/lib",
+    "ringproof.etcd": "3.5.16-0",
+    "ringproof.coredns": "v1.12.1",
+}
+
+
+def test_an_image_from_packages_brings_flannel_and_the_tags_that_kubeadm_must_be_told():
+    image = NodeImage.read("n", LABELS)
+
+    assert (image.stock, image.flannel, image.etcd_tag, image.coredns_tag, image.java_major) == (
+        False, "localhost/flannel:baked", "3.5.16-0", "v1.12.1", 17,
+    )  # fmt: skip
+
+
+def test_a_pulled_image_has_kinds_own_network_and_tags():
+    labels = {key: value for key, value in LABELS.items() if key.split(".")[-1] not in ("flannel", "etcd", "coredns")}
+    image = NodeImage.read("n", {**labels, "ringproof.node": "pulled"})
+    config = kindconfig.cluster_config(laid("kind-kindnet").places[0], image, Path("/runs/r1"), "fast")
+
+    assert image.stock
+    assert config["networking"]["disableDefaultCNI"] is False
+    assert not {"etcd", "dns"} & set(yaml.safe_load(config["kubeadmConfigPatches"][0]))
+
+
 # the pod network
 
 

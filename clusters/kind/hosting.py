@@ -34,7 +34,8 @@ def commands(ring: RingSpec, image: NodeImage) -> dict[str, list[str]]:
         "-Dcassandra.jmx.local.port=7199",
         "-Dcassandra.enable_nodelocal_queries=true",
     ]
-    jars = ":".join(str(image.jars / jar.name) for jar in class_path(ring.version))
+    named = ":".join(str(image.jars / jar.name) for jar in class_path(ring.version))
+    jars = str(image.jars / "*") if image.stock else named  # a published image has the jars of its own release
     tail = ["-cp", jars, MAIN_CLASS]
     return {"first": [*common, *FORMATION_FLAGS, *tail], "every": [*common, *tail]}
 

@@ -1,8 +1,7 @@
-"""The node image: what kind's nodes are made from, and what is inside, as the image itself says in its labels."""
+"""The node image: what kind's nodes are made from, and what is inside, as its own labels say."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -11,7 +10,8 @@ from clusters.errors import EnvironmentUnfit
 
 LABEL = "ringproof."
 """Prefix of the labels of a node image that was built from packages."""
-STOCK_PREFIX = "kindest/node"
+PULLED = "pulled"
+"""Value of the label `ringproof.node` of an image on kind's own; one from packages says `built`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,12 @@ class NodeImage:
 
     @classmethod
     def read(cls, name: str, labels: Mapping[str, str]) -> NodeImage:
-        """From the labels of the image; EnvironmentUnfit when it was not built by `ringproof images build`."""
+        """From the image's labels; EnvironmentUnfit when neither `images build` nor `images pull` made it."""
         try:
+            stock = labels[f"{LABEL}node"] == PULLED
             return cls(
                 name,
-                labels[f"{LABEL}image.flannel"],
+                "" if stock else labels[f"{LABEL}image.flannel"],
                 labels[f"{LABEL}image.cassandra"],
                 PurePosixPath(labels[f"{LABEL}java"]),
                 int(labels[f"{LABEL}java.major"]),
@@ -46,7 +47,7 @@ class NodeImage:
                 labels.get(f"{LABEL}python", "python3"),
                 labels.get(f"{LABEL}etcd", ""),
                 labels.get(f"{LABEL}coredns", ""),
-                stock=json.loads(labels.get(f"{LABEL}stock", "false")),
+                stock=stock,
             )
         except (LookupError, ValueError) as error:
             raise EnvironmentUnfit(
