@@ -18,6 +18,7 @@ import pytest
 from clusters.alive import Identity
 from clusters.catalog import named
 from clusters.cluster import PodSpec
+from clusters.errors import ClustersRefused
 from clusters.journal import Journal
 from clusters.kind.api import condition
 from clusters.kind.containers import Containers
@@ -274,6 +275,19 @@ def test_states_are_written_as_they_change(ring, folder):
 
     assert {record["name"] for record in records} >= {host.spec.pod for host in ring.hosts}
     assert {record["by"] for record in records} == {"kind"}
+
+
+def test_an_address_can_be_given_to_a_pod_again(ring):
+    """Last of those with the ring, which it leaves in disorder: gossip keeps a released address for a while."""
+    host = ring.datacenter("west").hosts[2]
+    old = host.pod.state()
+    moved = host.cluster.reschedule(host.spec.pod)
+    with pytest.raises(ClustersRefused, match="is the address of"):
+        host.cluster.reschedule_at(host.spec.pod, ring.datacenter("west").hosts[1].address)
+    back = host.cluster.reschedule_at(host.spec.pod, old.address)
+
+    assert len({old.uid, moved.uid, back.uid}) == 3
+    assert back.address == old.address != moved.address
 
 
 def test_memory_is_counted(kind, ring):
