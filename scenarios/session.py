@@ -23,7 +23,7 @@ from cassandra.policies import (
 )
 from cassandra.query import SimpleStatement, dict_factory
 
-from clusters.errors import EnvironmentUnfit, ProvisionFailed
+from clusters.errors import EnvironmentUnfit, ProvisionFailed, WaitTimeout
 from clusters.waiting import until
 from scenarios.workloads.operation import Done, Operation, Reply
 
@@ -203,15 +203,41 @@ class Session:
         )
 
     def define(self, statements: Sequence[str]) -> None:
-        """Change the schema; returns when all hosts that are up agree, else raises ProvisionFailed.
+        """Change the schema; returns when all hosts that are up have it, else raises ProvisionFailed.
 
-        All statements go to one coordinator, which orders them, so agreement is waited for once, after the last.
+        All statements go to one coordinator, which orders them, so agreement is waited for once, after the last, and by
+        asking the same host: any other may not have heard of the change yet, and sees everybody agree on what was
+        before (the driver's own wait asks whichever host its control connection has, and leaves out peers that have no
+        version yet). A host publishes a version once its tables are open (SchemaManager.mergeAndUpdateVersion, 5.0).
         """
         coordinator = self.cluster.metadata.get_host(self.cluster.contact_points[0])
         for cql in statements:
             self.session.execute(cql, timeout=AGREEMENT_TIMEOUT, host=coordinator)
-        if not self.cluster.control_connection.wait_for_schema_agreement(wait_time=AGREEMENT_TIMEOUT):
-            raise ProvisionFailed(f"no schema agreement after {AGREEMENT_TIMEOUT} s: is a host out of reach?")
+        behind: list[str] = []
+
+        def agreed() -> bool:
+            behind[:] = self._behind(coordinator)
+            return not behind
+
+        try:
+            until("schema agreement", agreed, timeout=AGREEMENT_TIMEOUT)
+        except WaitTimeout as error:
+            told = f"no schema agreement after {AGREEMENT_TIMEOUT} s: {', '.join(behind)}; is a host out of reach?"
+            raise ProvisionFailed(told) from error
+
+    def _behind(self, coordinator: Any) -> list[str]:
+        """Which hosts that are up have another schema than the coordinator, as the coordinator knows them."""
+        (own,) = self.session.execute("SELECT schema_version FROM system.local", host=coordinator)
+        peers = self.session.execute("SELECT native_address, schema_version FROM system.peers_v2", host=coordinator)
+        return [
+            f"{row['native_address']} has version {row['schema_version']}"
+            for row in peers
+            if row["schema_version"] != own["schema_version"] and self._is_up(row["native_address"])
+        ]
+
+    def _is_up(self, address: Any) -> bool:
+        known = self.cluster.metadata.get_host(str(address))
+        return known is None or known.is_up is not False
 
     def close(self) -> None:
         """Close every connection."""
