@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -297,12 +298,19 @@ def test_an_interrupted_tree_leaves_the_terminal_as_it_was():
         [sys.executable, "-c", INTERRUPTED], stdin=slave, stdout=slave, stderr=slave, env=environment
     )
     said = b""
+
+    def hear(word):
+        """Read on until the word was said; the end of the child comes first when it never is."""
+        nonlocal said
+        while word not in said and (child.poll() is None or select.select([master], [], [], 0)[0]):
+            if select.select([master], [], [], 0.1)[0]:
+                said += os.read(master, 65536)
+        assert word in said, said.decode(errors="replace")[-2000:]
+
     try:
-        while b"last seen" not in said:
-            said += os.read(master, 65536)
+        hear(b"last seen")
         child.send_signal(signal.SIGINT)
-        while b"interrupted" not in said:
-            said += os.read(master, 65536)
+        hear(b"interrupted")
         assert child.wait(20) == 0
         assert termios.tcgetattr(slave) == before
     finally:
