@@ -73,17 +73,23 @@ class Console:
                     raise TimeoutError(f"{self.where} does not answer")
                 part = os.read(descriptor, CHUNK)
                 if not part:
+                    self._end()
                     raise ConnectionError(f"{self.where} has ended")
                 said += part
         except (BrokenPipeError, ValueError) as error:
+            self._end()
             raise ConnectionError(f"{self.where} has ended") from error
         text, _, code = said.decode(errors="replace").rpartition(f"\n{self._mark} ")
         return text, int(code)
 
-    def close(self) -> None:
-        """The shell ends."""
+    def _end(self) -> None:
+        """A shell that nobody can speak with is over at once, though the kernel may still be ending its process."""
         self._shell.kill()
         self._shell.wait()
+
+    def close(self) -> None:
+        """The shell ends."""
+        self._end()
         for pipe in (self._shell.stdin, self._shell.stdout):
             if pipe is not None:
                 pipe.close()
