@@ -15,7 +15,7 @@ ROOMS := clusters images scenarios reports fixtures ringproof suites tests boots
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help venv run test bench sweep clean lint types layers unit lab lab-smoke controls judge mutants format lock kind-host kind-host-undo images
+.PHONY: help venv run test test-kind bench sweep clean lint types layers unit lab lab-smoke controls judge mutants format lock kind-host kind-host-undo images
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do \
@@ -52,7 +52,10 @@ layers: $(READY) ## who may import whom
 	@told=$$($(BIN)lint-imports 2>&1) || { echo "$$told"; exit 1; }
 
 unit: $(READY) ## tests of the harness itself
-	$(PY) -m pytest tests -n auto -q -m "not slow"
+	$(PY) -m pytest tests -n auto -q -m "not slow and not kind"
+
+test-kind: $(READY) ## two real kind clusters and their ring: made, asked, cut, healed, taken down, nothing left
+	$(PY) -m pytest tests/test_kind_live.py -m kind -q $(ARGS)
 
 lab lab-smoke: $(READY) ## the short lab run alone
 	$(PY) -m pytest suites -m smoke -p no:cacheprovider $(ARGS)
@@ -81,5 +84,5 @@ format: $(READY) ## rewrite the sources as `make lint` wants them
 	$(PY) -m ruff format --quiet
 
 lock: ## write requirements.lock anew from pyproject.toml (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --upgrade \
+	uv pip compile --quiet --universal --python-version 3.11 --extra dev --extra kind --generate-hashes --upgrade \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' pyproject.toml -o requirements.lock

@@ -58,7 +58,10 @@ class PodSpec:
 
 @dataclass(frozen=True, slots=True)
 class PodState:
-    """What a pod is at one moment; ``state`` is running, waiting (for its restart) or exited (held down)."""
+    """What a pod is at one moment.
+
+    ``state`` is created (its main process was never started), running, waiting (for its restart) or exited (held down).
+    """
 
     cluster: str
     name: str

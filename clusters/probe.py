@@ -15,9 +15,10 @@ import struct
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 PORT = 7070
 AT_ONCE = 32
@@ -237,12 +238,8 @@ def perform(request: Json, pool: ThreadPoolExecutor) -> Json:
     raise ValueError(f"unknown request {do}")
 
 
-def main() -> int:
-    """Serve and answer until standard input closes."""
-    identity: Json = json.loads(Path(sys.argv[1]).read_text())
-    port = int(sys.argv[2]) if len(sys.argv) > 2 else PORT
-    serve(identity, port)
-    listen(port)
+def converse(lines: Iterable[str], answers: TextIO) -> None:
+    """Answer every request of ``lines`` on ``answers``, side by side, until they end."""
     lock = threading.Lock()
     inner, outer = ThreadPoolExecutor(AT_ONCE), ThreadPoolExecutor(AT_ONCE)
 
@@ -253,11 +250,20 @@ def main() -> int:
         except Exception as error:  # noqa: BLE001  whatever it is, the caller must hear it and not wait for silence
             answer.update({"ok": False, "error": f"{type(error).__name__}: {error}"})
         with lock:
-            sys.stdout.write(json.dumps(answer) + "\n")
-            sys.stdout.flush()
+            answers.write(json.dumps(answer) + "\n")
+            answers.flush()
 
-    for line in sys.stdin:
+    for line in lines:
         outer.submit(work, json.loads(line))
+
+
+def main() -> int:
+    """Serve and answer until standard input closes."""
+    identity: Json = json.loads(Path(sys.argv[1]).read_text())
+    port = int(sys.argv[2]) if len(sys.argv) > 2 else PORT
+    serve(identity, port)
+    listen(port)
+    converse(sys.stdin, sys.stdout)
     return 0
 
 

@@ -6,7 +6,7 @@ Nothing outside a provider imports it; this registry is the one way in.
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -18,7 +18,8 @@ Progress = Callable[[int, int, str], None]
 Tell = Callable[[str, Mapping[str, Any]], None]
 
 LAB = "lab"
-PROVIDERS = {LAB: "clusters.lab.provider:PROVIDER"}
+KIND = "kind"
+PROVIDERS = {LAB: "clusters.lab.provider:PROVIDER", KIND: "clusters.kind.provider:PROVIDER"}
 """Name to the place of an object that is a Provider."""
 
 
@@ -56,6 +57,9 @@ class Provider(Protocol):
         they live, what pods say (`hosts/<pod>/`), every change of a pod's state (`pods.jsonl`, docs/formats.md) and
         what went wrong. ProvisionFailed, also for a name that is taken; whatever error surfaces, nothing is left.
         """
+
+    def sweep(self) -> Iterator[str]:
+        """Remove what dead processes left of such clusters, and nothing else; says each thing that was done."""
 
     def attach(self, topology: Topology, name: str) -> ClusterSet:
         """The clusters of that name, which any process of the same user may use until it closes the answer.

@@ -92,7 +92,8 @@ def run(  # noqa: PLR0913, PLR0917  each parameter is an option of the command l
     from ringproof.running import run as conduct
     from scenarios.profiles import Selection
 
-    chosen = Selection(profile, tuple(scenario or ()), variant, tuple(topology or ()), order is Sequenced.BACKWARDS)
+    backwards = order is Sequenced.BACKWARDS
+    chosen = Selection(profile, tuple(scenario or ()), variant, tuple(topology or ()), backwards, provider)
     asked = Order(chosen, seed, provider=provider)
     if on is not None:
         entry = holding.find(on)

@@ -19,7 +19,7 @@ from clusters.fit.finding import Asked, Check, Finding
 from clusters.fit.sizes import largest
 from clusters.fitness import DEMO, examine
 from scenarios.codes import of_doctor
-from scenarios.profiles import NO_RING, Selection
+from scenarios.profiles import Selection
 from scenarios.runs import RUNS, unfinished
 
 MARKS = {"ok": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "bold red"), "skipped": ("skip", "dim")}
@@ -32,8 +32,9 @@ def asked(profile: str, topologies: Sequence[str] = (), *, provider: str = "lab"
     UsageError, with the nearest names, when one of them does not exist.
     """
     # the scenario without a ring makes clusters of its own that are smaller and overlap on purpose
-    names = topologies or sorted({item.topology for item in Selection(profile).items()} - {NO_RING})
-    return Asked(tuple(named(name) for name in dict.fromkeys(names)), provider, RUNS, online)
+    names = topologies or sorted({item.topology for item in Selection(profile, provider=provider).items()})
+    places = (named(name) for name in dict.fromkeys(names))
+    return Asked(tuple(place for place in places if topologies or place.ring), provider, RUNS, online)
 
 
 def findings(asked: Asked) -> list[Finding]:

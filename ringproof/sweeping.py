@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clusters import holding
+from clusters.providers import PROVIDERS, provider
 from scenarios.runs import RUNS, close_unfinished, remove_scratch, unfinished
 
 LAB_SOCKET = "@ringproof/"
@@ -22,6 +23,8 @@ def sweep(runs: Path = RUNS) -> Iterator[str]:
             holding.forget(entry)
             remove_scratch(Path(entry.folder))
             yield f"forgot lab {entry.name}: its holder (process {entry.holder.pid}) is gone"
+    for name in PROVIDERS:
+        yield from provider(name).sweep()
     for folder in list(unfinished(runs)):
         close_unfinished(folder)
         yield f"run {folder.name} was killed: closed; judge it with: ringproof judge {folder}"

@@ -109,7 +109,7 @@ class Campaign:
     def _conduct(self, scenario: Scenario, item: Item, ring: Ring | None, place: Path) -> ScenarioVerdict:
         if ring is None:
             return conduct_without_ring(
-                scenario, place, run_id=self.folder.name, seed=self.seed, tell=self._tell, made_by=self.provider
+                item, place, run_id=self.folder.name, seed=self.seed, tell=self._tell, made_by=self.provider
             )
         return conduct(scenario, item.variant, ring, place, seed=self.seed, tell=self._tell)
 

@@ -23,8 +23,9 @@ from clusters.ring.standing import StandingRing
 from clusters.topology import Topology
 from scenarios.checks import CheckData, completed
 from scenarios.judge import judge_scenario
+from scenarios.profiles import Item
 from scenarios.run import Notebook, Run, Tell
-from scenarios.scenario import Scenario
+from scenarios.scenario import Scenario, named_scenario
 from scenarios.verdict import ScenarioVerdict
 
 BROKEN = (RingproofError, OSError, LookupError, ValueError, TypeError, AssertionError)
@@ -105,7 +106,7 @@ def conduct(
 
 
 def conduct_without_ring(
-    scenario: Scenario,
+    item: Item,
     folder: Path,
     *,
     run_id: str,
@@ -113,13 +114,17 @@ def conduct_without_ring(
     tell: Tell = lambda _what, _facts: None,
     made_by: str = LAB,
 ) -> ScenarioVerdict:
-    """As conduct, for a scenario that makes the clusters it needs; whatever clusters it started end with it."""
+    """As conduct, for a scenario that makes the clusters it needs, as the item's topology declares them.
+
+    Whatever clusters it started end with it.
+    """
+    scenario = named_scenario(item.scenario)
     facts = {
         "schema": 1,
         "scenario": scenario.name,
         "variant": "",
         "id": scenario.name,
-        "topology": scenario.name,
+        "topology": item.topology,
         "promise": scenario.promise,
         "explanation": scenario.explanation,
         "provider": made_by,

@@ -31,7 +31,7 @@ def overlap(book: Notebook, start: Callable[[Topology], ClusterSet]) -> Checks:
     clusters own the same addresses, and a connection to the other cluster's pod is answered by the local twin: TCP says
     yes, identity says no. That forced run is a bundle of its own and must be judged invalid.
     """
-    topology = named("overlap")
+    topology = named(book.facts["topology"])
     book.phase("plan")
     shared = sorted({conflict.intersection for conflict in plan(topology).conflicts if conflict.intersection})
     try:

@@ -14,6 +14,9 @@ from clusters.errors import UsageError
 STUB, SHARED = "stub-domains", "shared-suffix"
 NO_RING = "overlap"
 """The place of a scenario that makes its own clusters."""
+PLACES = {"kind": {STUB: "kind-host-gw", SHARED: "kind-vxlan", NO_RING: "kind-overlap"}}
+"""What stands for the places of a profile where real clusters are made: the same ways of names, and what only real
+clusters have, a pod network of their own (docs/fidelity.md). The lab is what profiles are written in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +89,17 @@ DEFAULT = CHANGE.name
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a caller asked for. ``topologies`` replaces the places of the profile; ``backwards`` is the second order."""
+    """What a caller asked for. ``topologies`` replaces the places of the profile; ``backwards`` is the second order.
+
+    A place of the profiles, named or not, is the one that stands for it on that ``provider``.
+    """
 
     profile: str = DEFAULT
     scenarios: tuple[str, ...] = ()
     variant: str | None = None
     topologies: tuple[str, ...] = ()
     backwards: bool = False
+    provider: str = "lab"
 
     def items(self) -> list[Item]:
         """What to run, in order; UsageError with the nearest names when something asked for does not exist."""
@@ -103,7 +110,8 @@ class Selection:
             chosen = [replace(item, variant=_checked(item.scenario, self.variant)) for item in chosen]
         if self.topologies:
             chosen = [*_on(self.topologies, chosen)]
-        chosen = list(dict.fromkeys(chosen))
+        places = PLACES.get(self.provider, {})
+        chosen = [replace(item, topology=places.get(item.topology, item.topology)) for item in dict.fromkeys(chosen)]
         return chosen[::-1] if self.backwards else chosen
 
 

@@ -75,9 +75,9 @@ def made_up(monkeypatch):
             raise outcome("made up")
         return leave(folder, {**facts, "promise": scenario.promise, "seed": seed, "faults": []}, outcome, tell)
 
-    def without_ring(scenario, folder, *, run_id, seed, tell, made_by):
-        facts = {"id": scenario.name, "scenario": scenario.name, "variant": "", "topology": scenario.name}
-        return leave(folder, {**facts, "faults": []}, outcomes.get(scenario.name, "valid"), tell)
+    def without_ring(item, folder, *, run_id, seed, tell, made_by):
+        facts = {"id": item.scenario, "scenario": item.scenario, "variant": "", "topology": item.topology}
+        return leave(folder, {**facts, "faults": []}, outcomes.get(item.scenario, "valid"), tell)
 
     monkeypatch.setattr(campaign, "StandingRing", MadeUpStanding)
     monkeypatch.setattr(campaign, "conduct", conduct)

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from clusters.asking import LineTalk
 from clusters.catalog import named
 from clusters.cluster import PodSpec, RestartPolicy
-from clusters.lab.asking import LineTalk
 from clusters.lab.cluster import LabPod
 from clusters.lab.provider import Lab, LabHandle, start_keeper
 from clusters.topology import Topology

@@ -15,7 +15,9 @@ EXAMPLES = Path(__file__).parent.parent / "docs" / "examples"
 
 
 def test_these_are_the_named_topologies():
-    assert set(catalog()) == {"stub-domains", "shared-suffix", "overlap"}
+    lab = {"stub-domains", "shared-suffix", "overlap"}
+
+    assert set(catalog()) == lab | {"kind-host-gw", "kind-vxlan", "kind-overlap", "kind-kindnet"}
 
 
 def test_a_topology_is_named_like_its_file():

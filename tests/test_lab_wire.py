@@ -13,8 +13,8 @@ from contextlib import suppress
 import pytest
 
 from clusters.alive import abstract
+from clusters.asking import LineTalk
 from clusters.lab import wire
-from clusters.lab.asking import LineTalk
 from clusters.lab.wire import IDLE_LINKS, LabError, LabGone, Lease
 from clusters.waiting import until
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clusters.catalog import catalog
+from clusters.catalog import catalog, named
 from clusters.errors import UsageError
 from scenarios.profiles import CHANGE, NIGHTLY, NO_RING, PROFILES, SHARED, SMOKE, STUB, Item, Selection
 from scenarios.registered import registered
@@ -71,3 +71,19 @@ def test_a_selection_takes_scenarios_variant_and_places():
 def test_what_does_not_exist_is_refused_with_the_nearest_names(selection, said):
     with pytest.raises(UsageError, match=said.replace("?", r"\?")):
         selection.items()
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_on_kind_a_profile_is_the_same_scenarios_in_places_that_kind_builds(profile):
+    lab, kind = Selection(profile).items(), Selection(profile, provider="kind").items()
+
+    assert [(item.scenario, item.variant) for item in kind] == [(item.scenario, item.variant) for item in lab]
+    assert {item.topology for item in kind} <= {"kind-host-gw", "kind-vxlan", "kind-overlap"}
+    assert [item.topology == "kind-overlap" for item in kind] == [item.topology == NO_RING for item in lab]
+    for item in kind:
+        assert all(cluster.routing for cluster in named(item.topology).clusters)
+
+
+def test_a_place_that_is_named_is_taken_as_it_is():
+    chosen = Selection("smoke", topologies=("kind-vxlan",), provider="kind").items()
+    assert {item.topology for item in chosen} == {"kind-vxlan"}

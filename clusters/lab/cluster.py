@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from clusters.asking import LineTalk
 from clusters.cluster import (
     CutsNetwork,
     FaultsDns,
@@ -19,7 +20,6 @@ from clusters.cluster import (
     StopsNodes,
 )
 from clusters.errors import UsageError
-from clusters.lab.asking import LineTalk
 from clusters.lab.fabric import ROUTER, gateway_space
 from clusters.lab.hosts import pod_of
 from clusters.lab.layout import ClusterLayout

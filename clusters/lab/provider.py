@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,10 @@ class LabProvider:
             handle.close()
             raise
         return handle
+
+    def sweep(self) -> Iterator[str]:
+        """See Provider: a lab ends with its keeper, whatever ended that."""
+        yield from ()
 
     def attach(self, topology: Topology, name: str) -> Lab:
         """See Provider."""

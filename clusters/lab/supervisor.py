@@ -20,9 +20,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from clusters.asking import LineTalk
 from clusters.lab import fabric, kernel, wire
 from clusters.lab.addresses import AddressPool
-from clusters.lab.asking import LineTalk
 from clusters.lab.enter import Resolver
 from clusters.lab.netlink import NetlinkOps
 from clusters.lab.pods import END_SECONDS, LivePod, Place

@@ -34,6 +34,8 @@ ERRORS: dict[str, Sequence[Pattern]] = {
                            r"|no ring was formed there|made on clusters of"),
         ("error:no ring declared", r"declares no ring"),
         ("error:nothing selected", r"nothing was selected|^say which: "),
+        ("error:not buildable by kind", r"kind (does not build|holds) |too small for kind|is the control plane's"
+                                        r"|^the node image holds"),
         ("error:range too small for the lab", r"the lab (needs|holds) "),
         ("error:how to judge", r"is one history: say of what|is a bundle, its checks are in it|^--initial"),
         ("error:not to be packed", r"is still going on|copy its folder as it is"),
@@ -63,6 +65,8 @@ ERRORS: dict[str, Sequence[Pattern]] = {
         ("error:no fitting Java", r"RINGPROOF_JAVA|does not run on Java"),
         ("error:slow driver", r"libev"),
         ("error:ability missing", r"which cluster .* cannot do"),
+        ("error:kind not made", r"does not say what is in it|not here; make one with|^kind is not installed"),
+        ("error:machine unfit for kind", r"cannot carry kind clusters"),
         ("error:no engine", r"no container engine (is|can)"),
         ("error:host not prepared", r"a container engine is installed|does not answer after its installation"
                                     r"|packages cannot be installed|stays as it is"),
@@ -77,6 +81,8 @@ ERRORS: dict[str, Sequence[Pattern]] = {
     "ProvisionFailed": (
         ("error:lab not started", r"^the lab .* cannot be started|the lab did not start|ended by itself"
                                   r"|^the holder ended"),
+        ("error:cluster not as declared", r"is not as declared"),
+        ("error:kind clusters not up", r"did not come up: |are up already; take|is not waited for: kind"),
         ("error:ring not formed", r"the ring did not form|^no ring of|declares no ring|no schema agreement"),
         ("error:held ring not clean", r"held ring"),
         ("error:pod address", r"^address |no address is free"),

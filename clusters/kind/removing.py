@@ -1,0 +1,73 @@
+"""Everything of a set of clusters taken away, exactly: what carries its name, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from clusters.errors import CleanupFailed, ClustersGone, ClustersRefused
+from clusters.kind.containers import Containers
+from clusters.kind.guard import Machine, take_away
+from clusters.kind.layout import LABEL_NAME, PREFIX, tag
+from clusters.kind.place import Site, kubeconfig
+
+KIND_LABEL = "io.x-k8s.kind.cluster"
+"""kind's own label of a node's container (kind pkg/cluster/internal/providers/docker/constants.go)."""
+LAST_LINES = "200"
+
+
+def nodes_of(containers: Containers, tag: str) -> list[str]:
+    """The nodes that exist, in any state."""
+    form = '{{.Names}} {{.Label "' + KIND_LABEL + '"}}'
+    said = containers.ask("ps", "-a", "--filter", f"label={KIND_LABEL}", "--format", form)
+    pairs = [line.split() for line in said.splitlines()]
+    return [pair[0] for pair in pairs if pair[-1].startswith(f"{PREFIX}-{tag}-")]
+
+
+def remove(containers: Containers, machine: Machine, name: str) -> None:
+    """Containers, their volumes, networks, routes and the guard of a set are gone when this returns. Twice is once.
+
+    The guard goes last: nothing can leave while anything is there. CleanupFailed names what could not be removed.
+    """
+    failures: list[str] = []
+    containers_left = [*nodes_of(containers, tag(name)), *containers.labelled(f"{LABEL_NAME}={name}")]
+    networks = containers.labelled(f"{LABEL_NAME}={name}", "network")
+    acts: list[Callable[[], object]] = [partial(containers.remove, *containers_left)]
+    acts += [partial(containers.ask, "network", "rm", network) for network in networks]
+    acts.append(partial(take_away, machine, tag(name)))
+    kubeconfig(tag(name)).unlink(missing_ok=True)
+    for act in acts:
+        try:
+            act()
+        except (ClustersRefused, ClustersGone) as error:
+            failures.append(str(error))
+    if failures:
+        raise CleanupFailed(f"kind clusters {name} could not be removed: {'; '.join(failures)}; call: ringproof sweep")
+
+
+def remove_site(site: Site) -> None:
+    """See remove()."""
+    site.close()
+    remove(site.containers, site.machine, site.layout.name)
+
+
+def keep_words(site: Site, folder: Path) -> None:
+    """What each node and its kubelet said last, one file per node, for who asks why a cluster did not come up."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in [
+        *nodes_of(site.containers, site.layout.tag),
+        *site.containers.labelled(f"{LABEL_NAME}={site.layout.name}"),
+    ]:
+        said = [_words(site, "logs", "--tail", LAST_LINES, name)]
+        for unit in ("kubelet", "containerd"):
+            journal = ["journalctl", "--no-pager", "-n", LAST_LINES, "-u", unit]
+            said.append(f"--- {unit}\n{_words(site, 'exec', name, *journal)}")
+        (folder / f"{name}.log").write_text("\n".join(said))
+
+
+def _words(site: Site, *command: str) -> str:
+    try:
+        return site.containers.ask(*command)
+    except (ClustersRefused, ClustersGone, ConnectionError) as error:
+        return str(error)
