@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from clusters.errors import BundleError
-from scenarios.index import DERIVED, INDEX, changes
+from scenarios.index import DERIVED, INDEX, changes, regular_files
 
 __all__ = ["DERIVED", "FileEntry", "Json", "Lines", "Operation", "Reader", "Trouble", "mapping", "number", "objects"]
 __all__ += ["reader", "strings", "text"]
@@ -271,8 +271,8 @@ class Reader:
 
     def files(self) -> Iterator[FileEntry]:
         """Yield every regular file but the derived reports at the top, by path, with its sha256."""
-        for path in sorted(self._walk(self.root)):
-            if path.parent == self.root and path.name in DERIVED:
+        for path in sorted(regular_files(self.root)):
+            if path.name.endswith(".tmp") or (path.parent == self.root and path.name in DERIVED):
                 continue
             try:
                 with path.open("rb") as stream:
@@ -281,19 +281,6 @@ class Reader:
             except OSError:
                 digest, size = None, 0
             yield FileEntry(self.name(path), size, digest)
-
-    def _walk(self, folder: Path) -> Iterator[Path]:
-        try:
-            items = list(folder.iterdir())
-        except OSError:
-            return
-        for item in items:
-            if item.is_symlink():
-                continue
-            if item.is_dir():
-                yield from self._walk(item)
-            elif item.is_file() and not item.name.endswith(".tmp"):
-                yield item
 
 
 def _record(line: str) -> Json | None:

@@ -39,8 +39,8 @@ class Change:
     what: str
 
 
-def recorded(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:
-    """(path in `root`, file) of all that an index of `root` lists below `folder`: regular files, links not followed."""
+def regular_files(folder: Path) -> Iterator[Path]:
+    """Every regular file below a folder; links are not followed, and a folder that cannot be read has none."""
     try:
         items = sorted(folder.iterdir())
     except OSError:
@@ -49,9 +49,16 @@ def recorded(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:
         if item.is_symlink():
             continue
         if item.is_dir():
-            yield from recorded(item, root)
-        elif item.is_file() and not _passing(item, root):
-            yield item.relative_to(root).as_posix(), item
+            yield from regular_files(item)
+        elif item.is_file():
+            yield item
+
+
+def recorded(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:
+    """(path in `root`, file) of all that an index of `root` lists below `folder`: regular files, links not followed."""
+    for file in regular_files(folder):
+        if not _passing(file, root):
+            yield file.relative_to(root).as_posix(), file
 
 
 def _passing(file: Path, root: Path) -> bool:

@@ -13,6 +13,7 @@ from clusters.errors import ClustersRefused
 from clusters.kind.console import Console, Consoles
 from clusters.kind.iproute import IpRoute
 from clusters.network import Route, Rule
+from tests.rules import RULES
 
 SECONDS = 10.0
 
@@ -109,16 +110,6 @@ def net():
     made.run(["sh", "-c", "ip link set eth0 up; ip link set far up; ip link set lo up"], SECONDS)
     yield IpRoute("there", lambda command: made.run(command, SECONDS))
     made.close()
-
-
-RULES = [
-    Rule(10),
-    Rule(11, "unreachable", source="10.9.0.0/16"),
-    Rule(12, "prohibit", destination="10.9.8.7/32"),
-    Rule(13, iif="eth0", destination="10.9.0.0/16"),
-    Rule(14, "prohibit", destination="10.9.8.7/32", protocol="tcp", port=7000),
-    Rule(15, source="10.8.0.0/16", protocol="udp", port=53),
-]
 
 
 def test_rules_are_listed_as_added_and_deleted_one_by_one(net):

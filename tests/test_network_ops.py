@@ -16,17 +16,9 @@ import pytest
 from clusters.errors import RingproofError
 from clusters.network import PROTOCOL, NetworkOps, Route, Rule
 from tests.labs import Hand, lab_up, small
+from tests.rules import RULES
 
 pytestmark = pytest.mark.lab
-
-RULES = [
-    Rule(10),
-    Rule(11, "unreachable", source="10.9.0.0/16"),
-    Rule(12, "prohibit", destination="10.9.8.7/32"),
-    Rule(13, iif="eth0", destination="10.9.0.0/16"),
-    Rule(14, "prohibit", destination="10.9.8.7/32", protocol="tcp", port=7000),
-    Rule(15, source="10.8.0.0/16", protocol="udp", port=53),
-]
 
 
 @dataclass

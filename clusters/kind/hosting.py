@@ -7,7 +7,7 @@ from pathlib import Path
 from clusters.errors import UsageError
 from clusters.kind.nodeimage import NodeImage
 from clusters.ring.artifacts import class_path, ensure_cassandra
-from clusters.ring.flags import FORMATION_FLAGS, MAIN_CLASS, jvm_flags, timer_flags
+from clusters.ring.flags import FORMATION_FLAGS, MAIN_CLASS, POD_FLAGS, jvm_flags, timer_flags
 from clusters.topology import RingSpec
 
 
@@ -25,14 +25,7 @@ def commands(ring: RingSpec, image: NodeImage) -> dict[str, list[str]]:
         str(image.java),
         *flags,
         *timer_flags(ring.timers),
-        "-Dcassandra-foreground=yes",
-        "-Dcassandra.config=file://{{CONFIG}}/cassandra.yaml",
-        "-Dcassandra-rackdc.properties=file://{{CONFIG}}/rackdc.properties",
-        "-Dcassandra.storagedir={{VOLUME}}",
-        "-Dcassandra.logdir={{LOGS}}",
-        "-Dlogback.configurationFile=file://{{CONFIG}}/logback.xml",
-        "-Dcassandra.jmx.local.port=7199",
-        "-Dcassandra.enable_nodelocal_queries=true",
+        *POD_FLAGS,
     ]
     named = ":".join(str(image.jars / jar.name) for jar in class_path(ring.version))
     jars = str(image.jars / "*") if image.stock else named  # a published image has the jars of its own release

@@ -10,7 +10,7 @@ from clusters.cluster import PodSpec
 from clusters.ring.archive import ensure_archive, joined_class_path
 from clusters.ring.artifacts import ensure_cassandra
 from clusters.ring.config import HostStart
-from clusters.ring.flags import FORMATION_FLAGS, MAIN_CLASS, archive_flags, jvm_flags, timer_flags
+from clusters.ring.flags import FORMATION_FLAGS, MAIN_CLASS, POD_FLAGS, archive_flags, jvm_flags, timer_flags
 from clusters.ring.java import find_java
 from clusters.ring.limits import restart_policy
 from clusters.topology import RingSpec
@@ -37,14 +37,7 @@ def start_command(ring: RingSpec) -> tuple[tuple[str, ...], tuple[str, ...]]:
         *archive_flags(archive),
         *jvm_flags(java.major, ring.version, ring.heap_mb, jars),
         *timer_flags(ring.timers),
-        "-Dcassandra-foreground=yes",
-        "-Dcassandra.config=file://{{CONFIG}}/cassandra.yaml",
-        "-Dcassandra-rackdc.properties=file://{{CONFIG}}/rackdc.properties",
-        "-Dcassandra.storagedir={{VOLUME}}",
-        "-Dcassandra.logdir={{LOGS}}",
-        "-Dlogback.configurationFile=file://{{CONFIG}}/logback.xml",
-        "-Dcassandra.jmx.local.port=7199",
-        "-Dcassandra.enable_nodelocal_queries=true",
+        *POD_FLAGS,
     ]
     tail = ["-cp", joined_class_path(ring.version), MAIN_CLASS]
     return (*common, *tail), (*common, *FORMATION_FLAGS, *tail)

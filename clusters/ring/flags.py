@@ -13,6 +13,18 @@ from clusters.errors import ArtifactMissing, EnvironmentUnfit, UsageError
 
 MAIN_CLASS: Final = "org.apache.cassandra.service.CassandraDaemon"
 
+POD_FLAGS: Final = (
+    "-Dcassandra-foreground=yes",
+    "-Dcassandra.config=file://{{CONFIG}}/cassandra.yaml",
+    "-Dcassandra-rackdc.properties=file://{{CONFIG}}/rackdc.properties",
+    "-Dcassandra.storagedir={{VOLUME}}",
+    "-Dcassandra.logdir={{LOGS}}",
+    "-Dlogback.configurationFile=file://{{CONFIG}}/logback.xml",
+    "-Dcassandra.jmx.local.port=7199",
+    "-Dcassandra.enable_nodelocal_queries=true",
+)
+"""What every host of any provider is started with; the provider puts its folders for what is in double braces."""
+
 FITTING_MAJORS: Final[dict[str, tuple[int, ...]]] = {"5.0": (17, 11), "4.1": (11,)}
 """Cassandra series to the Java majors that it supports, best first (5.0 build.xml ``java.supported``; the 4.1
 ``bin/cassandra.in.sh`` always loads ``jvm11-server.options``, which newer JVMs refuse)."""
