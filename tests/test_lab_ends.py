@@ -114,9 +114,12 @@ def end(owned, who):
     ],
 )
 def test_whoever_ends_nothing_is_left(owned, who):
+    least = 2 + 2 * (1 + 1 + 3 * 2)  # DNS, client's probe, three pods with main process and probe
+    # a pod is there once its process exists; in the moment of its exec that has no environment, so no mark
+    until("every process of the lab has its mark", lambda: len(owned.processes()) >= least, timeout=GONE_SECONDS)
     running = owned.processes()
     assert {owned.keeper, owned.supervisor} < set(running)
-    assert len(running) >= 2 + 2 * (1 + 1 + 3 * 2)  # DNS, client's probe, three pods with main process and probe
+    assert len(running) >= least
     assert f"@ringproof/{owned.name}" in Path("/proc/net/unix").read_text()
 
     end(owned, who)
