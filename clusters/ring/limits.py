@@ -11,7 +11,11 @@ from clusters.ring.config import SYNC_PERIOD_S
 from clusters.topology import DnsSpec, RingSpec, Topology
 
 GOSSIP_INTERVAL = 1.0
-"""Gossiper.intervalInMillis; also the mean heartbeat arrival that the failure detector learns."""
+"""Gossiper.intervalInMillis."""
+HEARTBEAT_INTERVAL = 2 * GOSSIP_INTERVAL
+"""The longest mean arrival of heartbeats that a failure detector can learn: ArrivalWindow ignores every interval above
+FailureDetector.INITIAL_VALUE_NANOS, twice the gossip interval (4.1.10 and 5.0.9). In rings of six it learns 1.0 to
+1.3 s (docs/findings.md 15)."""
 PHI_FACTOR = 1.0 / math.log(10.0)
 """FailureDetector.PHI_FACTOR = 0.434."""
 HINT_DISPATCH = 10.0
@@ -80,9 +84,9 @@ class Limits:
     @property
     def conviction(self) -> Limit:
         """A silent host is called down by every other."""
-        seconds = self.phi / PHI_FACTOR * GOSSIP_INTERVAL + GOSSIP_ROUNDS * GOSSIP_INTERVAL
+        seconds = self.phi / PHI_FACTOR * HEARTBEAT_INTERVAL + GOSSIP_ROUNDS * GOSSIP_INTERVAL
         formula = (
-            f"phi {self.phi:g} / 0.434 x {GOSSIP_INTERVAL:g} s mean heartbeat "
+            f"phi {self.phi:g} / 0.434 x {HEARTBEAT_INTERVAL:g} s longest mean heartbeat "
             f"+ {GOSSIP_ROUNDS} gossip rounds x {GOSSIP_INTERVAL:g} s"
         )
         return Limit("conviction", seconds, formula)
