@@ -20,6 +20,7 @@ from clusters.network import NetworkOps, Rule
 if TYPE_CHECKING:
     from clusters.ring.config import HostStart
     from clusters.topology import ClusterSpec, Topology
+    from clusters.truth import Truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,10 @@ class Cluster(Protocol):
 
     def states(self) -> Sequence[PodState]:
         """All pods as they are now, the client included."""
+
+    @property
+    def truth(self) -> Truth:
+        """What the orchestrator itself says of nodes, pods and volumes."""
 
 
 @runtime_checkable

@@ -19,6 +19,7 @@ from reports.story import Breach, breaches
 from reports.timeline import Line, Timeline, chronicle, stages, timeline
 from reports.tracks import outcomes, strip
 from reports.verdicts import Scenario
+from scenarios.record import OBSERVED
 
 T = TypeVar("T")
 
@@ -254,7 +255,7 @@ def _proofs(window: Window) -> list[Wait]:
 
 
 def _files(scenario: Scenario) -> list[tuple[str, str]]:
-    names = ["verdict.json", "checks.json", "scenario.json", "events.jsonl", "observations.jsonl"]
+    names = ["verdict.json", "checks.json", "scenario.json", "events.jsonl", *OBSERVED]
     paths = [scenario.folder / name for name in names]
     paths += sorted((scenario.folder / "history").glob("*.jsonl"))[:40]
     return [
@@ -272,6 +273,7 @@ def _facts(scenario: Scenario) -> list[tuple[str, str]]:
         ("keyspace", facts.get("keyspace")),
         ("settings", facts.get("settings")),
         ("ran before on this ring", facts.get("ran_before_on_ring")),
+        ("not modelled here", facts.get("not_modelled") or None),
         ("seed", facts.get("seed")),
     ]
     return [

@@ -9,6 +9,7 @@ from reports.bundle import Json, Operation, number, objects, text
 from reports.clock import Clock, Window
 from reports.drawing import Track
 from reports.limits import NARROW, clipped, plain
+from reports.orchestrated import orchestrated
 from reports.seen import dns_answers, pod_addresses, ring_views
 from reports.tracks import availability, latency
 from reports.verdicts import SEEN_IN, Scenario
@@ -163,7 +164,7 @@ def _seen_words(one: Json) -> tuple[str, str]:
         ), ""
     if one.get("kind") == "log_line":
         return clipped(f"{text(one.get('pod'))} logged {text(one.get('level'))}: {text(one.get('text'))}"), "doubt"
-    return "", ""
+    return orchestrated(one), ""
 
 
 def _finding_words(scenario: Scenario) -> list[tuple[float | None, str, str]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from reports.bundle import Json, Lines, Operation, Reader, mapping, number, objects, reader, text
 from scenarios import verdict as judgement
+from scenarios.record import OBSERVED
 from scenarios.verdict import Verdict
 
 WORST_FIRST = ("invalid", "unknown", "vacuous", "valid")
@@ -144,11 +145,12 @@ class Scenario:
 
     def observations(self) -> list[Json]:
         """Read the observations that carry a time, by time; each says under SEEN_IN where it stands."""
-        path = self.folder / "observations.jsonl"
-        lines = self.reader.lines(path, required=False)
-        records = () if self.foreign(path, lines) else lines.records
-        name = self.reader.name(path)
-        kept = [{**one, SEEN_IN: f"{name}:{at}"} for at, one in records if number(one.get("t")) is not None]
+        kept: list[Json] = []
+        for path in (self.folder / name for name in OBSERVED):
+            lines = self.reader.lines(path, required=False)
+            records = () if self.foreign(path, lines) else lines.records
+            name = self.reader.name(path)
+            kept += [{**one, SEEN_IN: f"{name}:{at}"} for at, one in records if number(one.get("t")) is not None]
         return sorted(kept, key=lambda one: float(one["t"]))
 
     def foreign(self, path: Path, lines: Lines) -> bool:

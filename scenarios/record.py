@@ -22,6 +22,9 @@ from scenarios.verdict import ScenarioVerdict
 Moment = Sequence[str]
 """`["F1", "inject"]` (a fault state), `["phase", "healed"]` (start of a phase) or `["mark", "killed east-a-0"]`."""
 
+OBSERVED = ("observations.jsonl", "truth.jsonl")
+"""The files of observations: beside the clients, and by the orchestrators of the clusters."""
+
 WARM_UP = "warm-up"
 """The phase in which a ring that has just formed sees its first traffic; service is not judged in it."""
 FAULT_STATES = ("inject", "effective", "recover", "recovered")
@@ -83,7 +86,7 @@ class Record:
         boot = Boot()
         sources = Sources(
             operations=lambda: read_history(folder / "history", boot),
-            observations=lambda: _read_lines(folder / "observations.jsonl", boot),
+            observations=lambda: [one for name in OBSERVED for one in _read_lines(folder / name, boot)],
             events=lambda: _read_lines(folder / "events.jsonl", boot),
             boot=boot,
         )

@@ -15,6 +15,7 @@ from clusters.errors import CleanupFailed, WaitTimeout
 from clusters.journal import Journal
 from clusters.ring.limits import Limit
 from clusters.ring.ring import Ring
+from clusters.truth import NodeTimers
 from clusters.undo import Acts
 from clusters.waiting import pause
 from scenarios import observers, reaching
@@ -23,6 +24,7 @@ from scenarios.history import SECOND, JsonLines
 from scenarios.load import Load
 from scenarios.observers import Observer
 from scenarios.record import WARM_UP
+from scenarios.truth import TruthRecord
 from scenarios.workloads.declared import Declared, Sabotage
 
 WARM_UP_SECONDS = 6.0
@@ -95,6 +97,7 @@ class Run(Notebook):
         self.acts = Acts(ring.clusters, Journal(ring.folder / "journal.jsonl"))
         self.expected_exits: set[str] = set()
         self._observers: list[Observer] = []
+        self._truth: TruthRecord | None = None
         self._workloads: tuple[Declared, ...] = ()
         self._load: Load | None = None
 
@@ -158,7 +161,7 @@ class Run(Notebook):
     # observers
 
     def watch(self) -> None:
-        """Start the observers: every host's view, every name from every cluster."""
+        """Start the observers: every host's view, every name from every cluster, what the orchestrator says."""
         if self._observers:
             return
         for host in self.ring.hosts:
@@ -166,8 +169,21 @@ class Run(Notebook):
         for cluster in self.ring.clusters.clusters:
             self._observers.append(observers.watch_names(cluster, self.ring, self.observations))
         observers.record_pods(self.ring, self.observations)
+        self._truth = TruthRecord(self.ring, self.folder)
+        self.facts["not_modelled"] = self._truth.not_modelled
+        self.save_facts()
+        self._truth.start()
         for observer in self._observers:
             observer.start()
+
+    def look(self) -> None:
+        """Record where every pod and its volume are now, and whose processes run; nothing before the observers."""
+        if self._truth is not None:
+            self._truth.look()
+
+    def node_timers(self, cluster: str) -> NodeTimers | None:
+        """The live settings of a cluster for silent nodes; None where node conditions are not modelled."""
+        return None if self._truth is None else self._truth.timers[cluster]
 
     def reach(self, phase: str, ports: Sequence[int] = reaching.PORTS, sizes: Sequence[int] = ()) -> None:
         """Probe every ordered pair of hosts once on each port, and echo each payload size."""
@@ -232,6 +248,8 @@ class Run(Notebook):
                 observer.stop()
             except Exception as error:  # noqa: BLE001  told in the clean-up event and judged there
                 problems.append(f"observer failed: {error}")
+        if self._truth is not None:
+            problems += self._truth.close()
         if self.ring.clusters.alive:
             left = len(self.acts.journal.open())
             try:

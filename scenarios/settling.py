@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from clusters.ring.limits import Limit
-from clusters.ring.ring import Condition
+from clusters.ring.ring import Condition, Datacenter
 from clusters.waiting import until
 from scenarios.checks import (
     append_log,
     batches_whole,
     counters_bounded,
     linearizable,
+    lives_once,
     monotonic_reads,
     no_host_died,
     no_lost_writes,
+    placed,
+    pods_kept,
     read_your_writes,
     replicas_converged,
+    silence_noticed,
 )
 from scenarios.record import Moment
 from scenarios.run import Run
@@ -26,8 +30,9 @@ EXPECTED_ERRORS = ("failed to connect",)
 
 
 def agree_again(run: Run, limit: Limit) -> None:
-    """Every host sees every host up, once, at its present address."""
+    """Every host sees every host up, once, at its present address; where the pods are then is recorded."""
     run.wait_for("every host sees every host up", run.ring.await_agreement, limit)
+    run.look()
 
 
 def answer_again(run: Run) -> None:
@@ -72,6 +77,28 @@ def every_workload() -> tuple[Declared, ...]:
 def transactions_have_an_order() -> Checks:
     """Appends and compare-and-sets by lightweight transaction: per partition one order that respects real time."""
     return [append_log(), linearizable("cas", model="cas-register", initial=0)]
+
+
+def orchestrated(run: Run, fault: str, datacenter: Datacenter, zone: str) -> Checks:
+    """What the orchestrator must say of a zone that was away: its pods are back where their volumes are, none of them
+    twice; where node conditions are modelled, silent nodes were NotReady in time and no pod was evicted too early.
+    """
+    cluster = datacenter.cluster
+    timers = run.node_timers(cluster.name)
+    places: Checks = [placed([fault, "recover"]), lives_once()]
+    if timers is None:
+        return places
+    where = f"{cluster.name}/{zone}"
+    act = run.seconds_between(fault, "inject", "effective")
+    noticed, evicted = timers.noticed, timers.evicted
+    formula = f"{noticed.formula}; + act and its proof {act:.1f} s"
+    return [
+        *places,
+        silence_noticed(fault, where, noticed.seconds + act, formula),
+        pods_kept(fault, where, timers.unreachable)
+        if evicted is None
+        else pods_kept(fault, where, timers.unreachable, evicted.seconds, evicted.formula),
+    ]
 
 
 def data_is_kept(killed: Moment | None = None, unsynced: float = 0.0) -> Checks:

@@ -9,7 +9,7 @@ from scenarios.checks import availability, excuse, refused, served, service_as_e
 from scenarios.faults.zone import How, ZoneLoss
 from scenarios.run import Run
 from scenarios.scenario import Checks, scenario
-from scenarios.settling import agree_again, data_is_kept, deliver_hints, every_workload
+from scenarios.settling import agree_again, data_is_kept, deliver_hints, every_workload, orchestrated
 from scenarios.workloads.declared import (
     ALL,
     DEFAULT_LANES,
@@ -36,7 +36,8 @@ def zone_loss(run: Run, ring: Ring, how: How) -> Checks:
     Racks are zones and RF is 3 per datacenter, so two replicas of every partition stay up. The outage is far shorter
     than the hint window, so hints bring what the lost host did not hear: no repair is run. With `commitlog_sync: group`
     what it had acknowledged is on its disk; with `periodic` a kill may take the last 1.5 s from it, and no hint brings
-    them back: those rows are exempt on that replica, and counted.
+    them back: those rows are exempt on that replica, and counted. The zone's pods come back in the zone of their
+    volumes, and no identity lives twice.
     """
     home, away = ring.datacenters
     outage = ZoneLoss(home, home.zones[1], how)
@@ -71,6 +72,7 @@ def zone_loss(run: Run, ring: Ring, how: How) -> Checks:
         availability(home.name, LOCAL_QUORUM, [fault, "inject"], recover=ring.limits.conviction.seconds),
         refused(ALL, fault),
         service_as_expected(fault, away=[host.host_id for host in outage.hosts], excused=[detection]),
+        *orchestrated(run, fault, home, outage.zone),
         *data_is_kept([fault, "effective"], unsynced),
     ]
 

@@ -14,6 +14,7 @@ from clusters.ring.host import Host, View
 from clusters.ring.limits import ring_limits
 from clusters.ring.ring import Datacenter, Ring
 from clusters.topology import Topology
+from clusters.truth import CONDITIONS, Note, Placement, living
 
 
 @dataclass
@@ -58,6 +59,36 @@ class FakeNode:
     net: FakeNet
 
 
+class Closed:
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+@dataclass
+class FakeTruth:
+    """Every pod is where it is said to be, on a volume of that zone, and runs once."""
+
+    cluster: FakeCluster
+    not_modelled: tuple[str, ...] = (CONDITIONS,)
+
+    def timers(self) -> None:
+        return None
+
+    def look(self) -> list[dict[str, Any]]:
+        pods = self.cluster.pods
+        lived = [{"pod": pod.name, "uid": pod.uid, "node": pod.node} for pod in pods if pod.state == "running"]
+        return [*(self.placement(pod) for pod in pods), living(self.cluster.name, lived)]
+
+    def placement(self, pod: PodState) -> dict[str, Any]:
+        zones = (pod.zone,) if pod.zone else ()
+        return Placement(pod.cluster, pod.name, pod.uid, pod.node, pod.zone, f"of {pod.name}", zones).record()
+
+    def watch(self, note: Note) -> Closed:
+        for pod in self.cluster.pods:
+            note(self.placement(pod))
+        return Closed()
+
+
 @dataclass
 class FakeCluster:
     name: str
@@ -80,6 +111,10 @@ class FakeCluster:
 
     def states(self) -> list[PodState]:
         return list(self.pods)
+
+    @property
+    def truth(self) -> FakeTruth:
+        return FakeTruth(self)
 
     def pod(self, name: str) -> FakePod:
         return FakePod(self, name, self.net(f"pod:{self.name}/{name}"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import urllib3
 import yaml
-from kubernetes import client, config, utils
+from kubernetes import client, config, utils, watch
 
 from clusters.errors import ClustersGone, ClustersRefused
 from clusters.kind.layout import ZONE_LABEL
@@ -19,6 +19,8 @@ from clusters.kind.routing import NodeFacts
 
 SECONDS = 15.0
 """For one answer; a control plane that shares two cores with six starting hosts takes up to 3 s."""
+WATCH_SECONDS = 60
+"""A watch is ended by the server after so long; whoever goes on lists first, so nothing is missed for longer."""
 REFUSED, NOT_FOUND = 400, 404
 STRATEGIC = "application/strategic-merge-patch+json"
 
@@ -68,6 +70,29 @@ class Api:
     def get(self, path: str, **query: object) -> Json:
         """What lies at a path."""
         return self.call("GET", path, **query)
+
+    def everything(self, path: str, **query: object) -> tuple[list[Json], str]:
+        """Everything of one kind, and the version of which that is true."""
+        found = self.get(path, **query)
+        return list(found.get("items") or []), str(found["metadata"]["resourceVersion"])
+
+    def changes(self, path: str, version: str, stream: watch.Watch) -> Iterator[tuple[str, Json]]:
+        """What happened to entities of one kind since a version: ADDED, MODIFIED or DELETED, and the entity.
+
+        Ends after WATCH_SECONDS, or with ConnectionError when the server ends it; ``stream.stop()`` ends it at once.
+        """
+        query = urlencode({"watch": "true", "resourceVersion": version, "timeoutSeconds": WATCH_SECONDS})
+        address = f"{self._client.configuration.host}{path}?{query}"
+
+        def opened(**_: object) -> Any:
+            limits = (SECONDS, WATCH_SECONDS + SECONDS)
+            return self._client.call_api("GET", address, {}, None, _request_timeout=limits).response
+
+        try:
+            for event in stream.stream(opened, timeout_seconds=WATCH_SECONDS):  # type: ignore[no-untyped-call]
+                yield str(event["type"]), dict(event["raw_object"])
+        except (urllib3.exceptions.HTTPError, client.ApiException, OSError, AttributeError) as error:
+            raise ConnectionError(f"{self.context} ended the watch of {path}: {error}") from error
 
     def patch(self, path: str, body: Mapping[str, object]) -> Json:
         """Change what lies at a path by a strategic merge."""

@@ -31,6 +31,7 @@ from clusters.kind.place import Site
 from clusters.kind.pods import CLIENT, Agents, ClientPod, KindPod, signal_main
 from clusters.kind.routing import NodeFacts
 from clusters.kind.states import container_identity, owner_of, pod_state
+from clusters.kind.truth import KindTruth
 from clusters.network import CUT_PRIORITY, Rule
 from clusters.ring.config import HostStart
 from clusters.topology import ClusterSpec
@@ -154,6 +155,11 @@ class KindCluster(ReschedulesPods, PinsPodAddress, StopsNodes, CutsNetwork, Faul
         zones = {node.name: zone for node in self.facts() if (zone := self._zone(node)) is not None}
         down = self.site.down([node.name for node in self.facts()])
         return [*(pod_state(self.name, pod, zones, down) for pod in pods), self._client()]
+
+    @property
+    def truth(self) -> KindTruth:
+        """See Cluster."""
+        return KindTruth(self.site, self.place)
 
     def state_of(self, name: str) -> PodState:
         """One pod; LookupError when there is none."""

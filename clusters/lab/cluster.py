@@ -23,6 +23,7 @@ from clusters.errors import UsageError
 from clusters.lab.fabric import ROUTER, gateway_space
 from clusters.lab.hosts import pod_of
 from clusters.lab.layout import ClusterLayout
+from clusters.lab.truth import LabTruth
 from clusters.lab.wire import Lease
 from clusters.network import CUT_PRIORITY, Link, Route, Rule
 from clusters.ring.config import HostStart
@@ -189,6 +190,11 @@ class LabCluster(ReschedulesPods, PinsPodAddress, StopsNodes, CutsNetwork, Fault
     def states(self) -> list[PodState]:
         """See Cluster."""
         return [PodState(**state) for state in self._lease.call("states", cluster=self.name)]
+
+    @property
+    def truth(self) -> LabTruth:
+        """See Cluster."""
+        return LabTruth(self.name, self._lease)
 
     def dns_rules(self) -> list[dict[str, Any]]:
         """See FaultsDns."""

@@ -95,6 +95,10 @@ class LivePod:
             text = text.replace("{{" + key + "}}", value)
         return text
 
+    def identity(self) -> dict[str, str]:
+        """Whose a main process is, in its environment, where it can be read while it lives."""
+        return {"POD_CLUSTER": self.cluster, "POD_NODE": self.node, "POD_NAME": self.name, "POD_UID": self.uid}
+
     def start_main(self) -> None:
         """Start the main process from the spec, as a container start does."""
         with self.lock:
@@ -110,7 +114,8 @@ class LivePod:
             with record.open("a") as out:
                 out.write(f"{time.monotonic_ns()} {self.uid} {' '.join(command)}\n")
             self.started = time.monotonic()
-            environment = {**os.environ, **{key: self.fill(value) for key, value in self.spec["environment"].items()}}
+            told = {key: self.fill(value) for key, value in self.spec["environment"].items()}
+            environment = {**os.environ, **self.identity(), **told}
             output = self.place.logs / "main.out"
             line = enter_command(self.space, self.name, self.place.etc, command)
             self.main = self.processes.start(line, output, self._main_ended, environment=environment)

@@ -87,3 +87,22 @@ class ProcessTable:
                     os.close(handle)
                     self._gone.notify_all()
                 child.ended(os.waitstatus_to_exitcode(status))
+
+
+IDENTITY = {"POD_CLUSTER": "cluster", "POD_NODE": "node", "POD_NAME": "pod", "POD_UID": "uid"}
+"""Whose a main process is, by the keys of its environment (clusters.lab.pods.LivePod.identity)."""
+
+
+def running(processes: Path = Path("/proc")) -> list[dict[str, str]]:
+    """Whose main processes run in this PID namespace, as their environments say, whatever a table says of them."""
+    found: list[dict[str, str]] = []
+    for path in processes.glob("[0-9]*/environ"):
+        try:
+            words = path.read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue  # it ended while we looked
+        pairs = [word.partition("=") for word in words]
+        one = {IDENTITY[key]: value for key, _, value in pairs if key in IDENTITY}
+        if len(one) == len(IDENTITY) and one not in found:
+            found.append(one)
+    return found

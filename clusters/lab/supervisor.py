@@ -26,7 +26,7 @@ from clusters.lab.addresses import AddressPool
 from clusters.lab.enter import Resolver
 from clusters.lab.netlink import NetlinkOps
 from clusters.lab.pods import END_SECONDS, LivePod, Place
-from clusters.lab.processes import ProcessTable
+from clusters.lab.processes import ProcessTable, running
 from clusters.network import Route, Rule
 
 Json = dict[str, Any]
@@ -75,6 +75,7 @@ class Supervisor:
         self.clusters: dict[str, LiveCluster] = {}
         self.links = 0
         self.folders: dict[tuple[str, str], str] = {}
+        self.volumes: dict[str, str | None] = {}
         self.pods_log = Path(config["folder"]) / "pods.jsonl"
         self.lock = threading.RLock()
         self.log_lock = threading.Lock()  # of its own: the reaper reports while a reschedule, with `lock`, waits for it
@@ -125,6 +126,7 @@ class Supervisor:
         place = Place(self.scratch / space, self.scratch / "volumes" / unique, home)
         resolver = Resolver(cluster.dns["address"], tuple(cluster.dns["search"]), *cluster.dns["resolver"])
         zone = cluster.nodes[node]["zone"]
+        self.volumes.setdefault(unique, zone)  # where it was made it stays
         pod = LivePod(cluster.name, node, zone, address, space, spec, place, self.processes, resolver, self._report)
         pod.prepare()
         cluster.pods[pod.name] = pod
@@ -195,6 +197,15 @@ class Supervisor:
     def states(self, cluster: str) -> list[Json]:
         """All pods of a cluster."""
         return [pod.as_json() for pod in list(self.clusters[cluster].pods.values())]
+
+    def truth(self, cluster: str) -> Json:
+        """Every pod of a cluster with its volume and that one's zone, and whose main processes run."""
+        pods = []
+        for pod in list(self.clusters[cluster].pods.values()):
+            volume = pod.place.volume.name
+            facts = {"pod": pod.name, "uid": pod.uid, "node": pod.node, "zone": pod.zone}
+            pods.append({**facts, "volume": volume, "volume_zone": self.volumes[volume]})
+        return {"pods": pods, "living": [one for one in running() if one["cluster"] == cluster]}
 
     def _report(self, state: Json) -> None:
         line = json.dumps({"t": time.monotonic_ns(), "kind": "pod", "by": "lab", **state})
@@ -304,8 +315,8 @@ NET_ACTS: dict[str, Callable[..., Any]] = {
     "add_rule": Rule, "delete_rule": Rule, "add_route": Route, "delete_route": Route,
 }  # fmt: skip
 REQUESTS = (
-    "create_cluster", "create_pod", "delete_pod", "reschedule", "states", "zone", "spawn", "signal", "probe", "dns",
-    "read", "net", "memory",
+    "create_cluster", "create_pod", "delete_pod", "reschedule", "states", "truth", "zone", "spawn", "signal", "probe",
+    "dns", "read", "net", "memory",
 )  # fmt: skip
 
 

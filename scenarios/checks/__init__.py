@@ -15,6 +15,8 @@ from scenarios.checks.log import append_log
 from scenarios.checks.names import resolves, resolves_in_phase
 from scenarios.checks.nested import nested
 from scenarios.checks.network import echoes, reachable, unreachable
+from scenarios.checks.nodes import pods_kept, silence_noticed
+from scenarios.checks.placement import lives_once, placed
 from scenarios.checks.registers import monotonic_reads, read_your_writes
 from scenarios.checks.registry import CheckData, check, run_check
 from scenarios.checks.ring import AddressChange, all_alive, hints_drained, one_schema, ring_views, same_identity
@@ -37,6 +39,7 @@ __all__ = [
     "excuse",
     "hints_drained",
     "linearizable",
+    "lives_once",
     "monotonic_reads",
     "nested",
     "no_host_died",
@@ -44,6 +47,8 @@ __all__ = [
     "no_resurrection",
     "one_schema",
     "outcomes",
+    "placed",
+    "pods_kept",
     "reachable",
     "read_your_writes",
     "reads_are_current",
@@ -58,6 +63,7 @@ __all__ = [
     "served",
     "service_as_expected",
     "session_recovers",
+    "silence_noticed",
     "stable_latency",
     "unreachable",
 ]

@@ -26,7 +26,8 @@ _CLIENTS = (
 )  # fmt: skip
 _OBSERVERS = (
     "resolves", "resolves_in_phase", "ring_views", "all_alive", "hints_drained", "one_schema", "same_identity",
-    "reachable", "unreachable", "echoes", "outcomes", "no_host_died", "completed",
+    "reachable", "unreachable", "echoes", "outcomes", "no_host_died", "completed", "placed", "lives_once",
+    "silence_noticed", "pods_kept",
 )  # fmt: skip
 
 
@@ -96,6 +97,14 @@ _PLACE: Mapping[str, tuple[str, ...]] = {
     "RP-NET-003": _each("source-rewritten", "reachable", "unreachable", "echoes"),
     "RP-NET-004": _each("blocked-port-open", "unreachable"),
     "RP-NET-005": _each("echo-lost", "echoes"),
+    "RP-KUBE-001": _each("outside-volume", "placed"),
+    "RP-KUBE-002": _each("not-returned", "placed"),
+    "RP-KUBE-003": _each("lives-twice", "lives_once"),
+    "RP-KUBE-004": _each("volume-shared", "lives_once"),
+    "RP-KUBE-005": _each("stray-process", "lives_once"),
+    "RP-KUBE-006": _each("not-ready-late", "silence_noticed"),
+    "RP-KUBE-007": _each("evicted-early", "pods_kept"),
+    "RP-KUBE-008": _each("evicted-late", "pods_kept"),
     "RP-HOST-001": _each("host-died", "no_host_died"),
     "RP-HOST-002": _each("linearizability-violation", "no_host_died"),
     "RP-HOST-003": _each("error-line", "no_host_died"),
