@@ -112,9 +112,8 @@ class FakeCluster:
     def states(self) -> list[PodState]:
         return list(self.pods)
 
-    @property
-    def truth(self) -> FakeTruth:
-        return FakeTruth(self)
+    def __post_init__(self) -> None:
+        self.truth = FakeTruth(self)
 
     def pod(self, name: str) -> FakePod:
         return FakePod(self, name, self.net(f"pod:{self.name}/{name}"))

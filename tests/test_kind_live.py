@@ -136,6 +136,41 @@ def test_racks_are_the_zones_of_the_nodes_that_the_pods_are_on(kind, ring):
         assert host.pod.state().zone == host.spec.rack
 
 
+def test_the_truth_agrees_with_the_api_the_volumes_and_the_nodes_processes(kind, ring, site):
+    for cluster in kind.clusters:
+        look = cluster.truth.look()
+        placed = {record["pod"]: record for record in look if record["kind"] == "placement"}
+        api = {pod["metadata"]["name"]: pod for pod in site.api(cluster.place).pods(cluster.spec.dns.namespace)}
+        hosts = {host.spec.pod: host for host in ring.hosts if host.spec.cluster == cluster.name}
+
+        assert set(placed) == set(api) == set(hosts)
+        for name, record in placed.items():
+            assert (record["uid"], record["node"]) == (api[name]["metadata"]["uid"], api[name]["spec"]["nodeName"])
+            assert [record["zone"]] == record["volume_zones"] == [hosts[name].spec.rack]
+            assert (record["ready"], record["state"]) == (condition(api[name], "Ready"), "here")
+        (living,) = [record for record in look if record["kind"] == "living"]
+        assert living["unasked"] == []
+        assert sorted((one["pod"], one["uid"], one["node"]) for one in living["pods"]) == sorted(
+            (record["pod"], record["uid"], record["node"]) for record in placed.values()
+        )
+        ready = {record["node"]: record["status"] for record in look if record.get("condition") == "Ready"}
+        assert ready == dict.fromkeys((node.name for node in cluster.nodes()), "True")
+        timers = cluster.truth.timers()
+        assert timers.source.startswith("default of v1.")
+        assert (timers.unreachable, timers.status_every, timers.lease_every) == (300, 10, 10)
+
+
+def test_a_watch_of_the_truth_begins_with_everything_and_ends_at_once(kind, ring):
+    notes = []
+    cluster = kind.cluster("west")
+    watching = cluster.truth.watch(notes.append)
+    time_until_end = ring.timed(watching.close)
+
+    assert {note["kind"] for note in notes} >= {"placement", "node_condition", "volume", "endpoints"}
+    assert not [note for note in notes if note["kind"] == "unseen"]
+    assert time_until_end < 5
+
+
 def test_each_quorum_writes_are_taken(ring, folder):
     load = Load(ring, folder / "scenario", f"k{uuid.uuid4().hex[:8]}", 1)
     (folder / "scenario" / "history").mkdir(parents=True)

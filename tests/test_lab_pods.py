@@ -299,3 +299,20 @@ def test_reports_of_one_pod_do_not_hold_up_the_reschedule_of_another(lab, east):
     assert time.monotonic() - started < 10
     east.kill("a")
     assert {state.state for state in east.states() if state.name.startswith("flapping-")} == {"exited"}
+
+
+def test_the_labs_truth_tells_volumes_zones_and_who_runs(lab):
+    west = lab.cluster("west")
+    pod = west.create_pod(PodSpec("placed", "b", SLEEPER))
+    old = pod.state()
+    new = west.reschedule("placed")
+    look = west.truth.look()
+    (placement,) = [one for one in look if one.get("pod") == "placed"]
+    (alive,) = [one for one in look if one["kind"] == "living"]
+
+    assert (placement["uid"], placement["node"], placement["zone"]) == (new.uid, old.node, "b")
+    assert (placement["volume"], placement["volume_zones"]) == ("placed", ["b"])
+    known = {"pod": "placed", "uid": new.uid, "node": new.node}
+    assert [{key: one[key] for key in known} for one in alive["pods"] if one["pod"] == "placed"] == [known]
+    west.delete_pod("placed")
+    assert not [one for one in west.truth.look()[-1]["pods"] if one["pod"] == "placed"]
