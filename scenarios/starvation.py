@@ -20,11 +20,19 @@ FEWEST = 100
 ON_TIME = frozenset(
     ("served", "availability", "service_as_expected", "session_recovers", "resolves",
      "ring_views", "all_alive", "hints_drained", "one_schema", "completed",
-     "outcomes")
+     "outcomes", "silence_noticed", "pods_kept")
 )  # fmt: skip
 """Checks whose finding may be a matter of time alone; what is lost, stale or served in a cut is not among them."""
 NEVER_LATE = frozenset(
-    ("served-in-cut", "split-ring", "duplicate-host", "duplicate-address", "unknown-host", "wrong-rack")
+    (
+        "served-in-cut",
+        "split-ring",
+        "duplicate-host",
+        "duplicate-address",
+        "unknown-host",
+        "wrong-rack",
+        "evicted-early",
+    )
 )
 """Anomalies of those checks that no lack of processor time can make."""
 

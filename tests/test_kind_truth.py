@@ -360,6 +360,7 @@ class Nodes:
         self.answers = answers
         self.said: dict[str, str | Exception] = {"n-b": "POD_NAME=east-b-0 POD_UID=u-1 \n\n", "n-c": "\n"}
         self.dead: frozenset[str] = frozenset()
+        self.once: set[str] = set()
 
     def api(self, _place: object) -> Answers:
         return self.answers
@@ -370,8 +371,11 @@ class Nodes:
     def down(self, _nodes: object) -> frozenset[str]:
         return self.dead
 
-    def perform(self, name: str, _command: object, _timeout: float) -> str:
+    def perform(self, name: str, _command: object) -> str:
         said = self.said[name]
+        if name in self.once:
+            self.once.remove(name)
+            raise ConnectionError(f"{name} has ended")
         if isinstance(said, Exception):
             raise said
         return said
@@ -397,6 +401,13 @@ def test_a_node_that_does_not_answer_is_said_and_a_dead_one_runs_nothing(site, t
     assert KindTruth(site, PLACE).living()["unasked"] == ["n-c"]
     site.dead = frozenset({"n-c"})
     assert KindTruth(site, PLACE).living()["unasked"] == []
+
+
+def test_the_shell_of_a_node_that_was_started_again_is_asked_again(site):
+    site.once.add("n-b")
+    told = KindTruth(site, PLACE).living()
+
+    assert (told["unasked"], [one["pod"] for one in told["pods"]]) == ([], ["east-b-0"])
 
 
 def test_processes_are_told_by_the_identity_of_their_container():

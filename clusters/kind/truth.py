@@ -26,8 +26,8 @@ LIVING = (
     "grep -hsazE '^(POD_NAME|POD_UID)=' ${one%cmdline}environ | tr '\\0' ' '; echo; done"
 )
 """On a node: one line for each such process, with the identity that the downward API gave to its container."""
-NODE_SECONDS = 5.0
-"""For a node to list its processes: 20 ms, a second while all of the machine is busy. A frozen one never does."""
+TRIES = 2
+"""The shell in a node that was started again is a new one, which the first question may be the first to find out."""
 PAUSE = 0.5
 """Seconds before a watch that was ended is begun again."""
 
@@ -103,10 +103,12 @@ class KindTruth:
         return living(self._place.spec.name, pods, silent)
 
     def _living_on(self, node: str) -> list[tuple[str, str]] | None:
-        try:
-            return identities(self._site.perform(node, ["sh", "-c", LIVING], NODE_SECONDS))
-        except (ConnectionError, TimeoutError, ClustersRefused):
-            return None
+        for _ in range(TRIES):
+            try:
+                return identities(self._site.perform(node, ["sh", "-c", LIVING]))
+            except (ConnectionError, TimeoutError, ClustersRefused):
+                continue
+        return None
 
     def watch(self, note: Note) -> KindWatch:
         """See Truth."""

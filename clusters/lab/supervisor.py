@@ -198,14 +198,14 @@ class Supervisor:
         """All pods of a cluster."""
         return [pod.as_json() for pod in list(self.clusters[cluster].pods.values())]
 
-    def truth(self, cluster: str) -> Json:
-        """Every pod of a cluster with its volume and that one's zone, and whose main processes run."""
+    def truth(self, cluster: str, processes: bool) -> Json:
+        """Every pod of a cluster with its volume and that one's zone; with ``processes`` whose main processes run."""
         pods = []
         for pod in list(self.clusters[cluster].pods.values()):
             volume = pod.place.volume.name
             facts = {"pod": pod.name, "uid": pod.uid, "node": pod.node, "zone": pod.zone}
             pods.append({**facts, "volume": volume, "volume_zone": self.volumes[volume]})
-        return {"pods": pods, "living": [one for one in running() if one["cluster"] == cluster]}
+        return {"pods": pods, "living": [one for one in running() if one["cluster"] == cluster] if processes else []}
 
     def _report(self, state: Json) -> None:
         line = json.dumps({"t": time.monotonic_ns(), "kind": "pod", "by": "lab", **state})

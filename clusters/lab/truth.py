@@ -28,15 +28,16 @@ class LabTruth:
     def timers(self) -> None:
         """See Truth: no kubelet, no controller manager."""
 
-    def placements(self) -> tuple[list[Placement], Json]:
-        """Every pod's placement, and the `living` record of the same moment."""
-        answer: Json = self._lease.call("truth", cluster=self._cluster)
-        return [_placement(self._cluster, pod) for pod in answer["pods"]], living(self._cluster, answer["living"])
+    def placements(self) -> list[Placement]:
+        """Every pod's placement."""
+        answer: Json = self._lease.call("truth", cluster=self._cluster, processes=False)
+        return [_placement(self._cluster, pod) for pod in answer["pods"]]
 
     def look(self) -> list[Mapping[str, Any]]:
         """See Truth."""
-        placements, alive = self.placements()
-        return [*(one.record() for one in placements), alive]
+        answer: Json = self._lease.call("truth", cluster=self._cluster, processes=True)
+        placed = [_placement(self._cluster, pod).record() for pod in answer["pods"]]
+        return [*placed, living(self._cluster, answer["living"])]
 
     def watch(self, note: Note) -> LabWatch:
         """See Truth."""
@@ -70,7 +71,7 @@ class LabWatch:
 
     def look(self) -> None:
         """Note what has changed."""
-        now = {one.uid: one for one in self._truth.placements()[0]}
+        now = {one.uid: one for one in self._truth.placements()}
         for uid, one in self._known.items():
             if uid not in now:
                 self._note({**one.record(), "state": GONE})
