@@ -203,13 +203,18 @@ class DatacenterSpec(_Declared):
 
 
 class RingSpec(_Declared):
-    """One Cassandra ring. `timers` and `commitlog` name profiles of the ring's configuration; heap per host in MB."""
+    """One Cassandra ring. `timers` and `commitlog` name profiles of the ring's configuration; heap per host in MB.
+
+    `load_share` is the share of the scenarios' declared rates that the clients offer: below 1 where the same processors
+    carry more than the ring, so that what is measured is the ring and not the machine.
+    """
 
     version: Literal["5.0.9", "4.1.10"]
     datacenters: Annotated[tuple[DatacenterSpec, ...], *_AT_LEAST_ONE]
     timers: Literal["fast", "default"] = "fast"
     commitlog: Literal["group", "periodic"] = "group"
     heap_mb: Count = 192
+    load_share: Annotated[float, Field(strict=True, ge=0.1, le=1, allow_inf_nan=False)] = 1.0
 
 
 class Topology(_Declared):

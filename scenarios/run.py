@@ -32,7 +32,7 @@ WARM_UP_SECONDS = 6.0
 time, and single requests took up to 2.2 s in the first 2 s (measured); three write time-outs of 2 s."""
 HOLD = 4.0
 """Seconds of traffic per phase unless a scenario says otherwise: 40 samples of each LOCAL_QUORUM lane (10 per s), and
-8 or more of the rarest lane (2 per s)."""
+8 or more of the rarest lane (2 per s); fewer by the ring's `load_share`. Checks count, and are vacuous with too few."""
 
 Tell = Callable[[str, dict[str, Any]], None]
 
@@ -138,7 +138,9 @@ class Run(Notebook):
 
         `sabotage`, by datacenter, is for negative controls alone: what that datacenter's client does wrong.
         """
-        self._workloads = workloads
+        ring = self.ring.topology.ring
+        assert ring is not None
+        self._workloads = workloads = tuple(workload.at_share(ring.load_share) for workload in workloads)
         self.facts["workloads"] = [workload.as_spec() for workload in workloads]
         self.save_facts()
         load = Load(self.ring, self.folder, self.facts["keyspace"], self.facts["seed"])

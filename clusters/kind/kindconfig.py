@@ -56,7 +56,10 @@ def cluster_config(place: ClusterPlace, image: NodeImage, folder: Path, timers: 
 def patches(place: ClusterPlace, image: NodeImage, timers: str) -> list[Json]:
     """What kubeadm and the kubelet are told beyond kind's own."""
     cluster: Json = {"kind": "ClusterConfiguration", "networking": {"dnsDomain": place.spec.dns.suffix}}
-    cluster["controllerManager"] = {"extraArgs": {"node-cidr-mask-size": str(place.spec.node_prefix)}}
+    # one of each, so nobody to elect: their leases alone are a write every second, to etcd and through the API server
+    alone = {"leader-elect": "false"}
+    cluster["controllerManager"] = {"extraArgs": {"node-cidr-mask-size": str(place.spec.node_prefix), **alone}}
+    cluster["scheduler"] = {"extraArgs": alone}
     if image.etcd_tag:
         # Debian's etcd is older than the one kubeadm expects, and a tag of its series gets the flags that it knows
         cluster["etcd"] = {"local": {"imageTag": image.etcd_tag}}

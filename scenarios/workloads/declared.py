@@ -7,8 +7,8 @@ operations and 30 lightweight transactions per second over two datacenters.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Final, Literal, Self
 
 ONE: Final = "ONE"
 ALL: Final = "ALL"
@@ -24,6 +24,10 @@ DATACENTERS = 2
 """Clients, one per datacenter, that share a key which has no home."""
 
 
+PACES: Final = ("rate", "reads")
+"""The fields that are operations per second, in every workload that has them."""
+
+
 @dataclass(frozen=True)
 class Spec:
     """Everything that is declared can be told to another process."""
@@ -31,6 +35,11 @@ class Spec:
     def as_spec(self) -> dict[str, Any]:
         """Plain JSON values; the client's `workloads` entry."""
         return asdict(self)
+
+    def at_share(self, share: float) -> Self:
+        """The same at a share of its rates, reads included; how many clients, keys and lanes there are stays."""
+        paced = {field.name: getattr(self, field.name) * share for field in fields(self) if field.name in PACES}
+        return replace(self, **paced)
 
 
 @dataclass(frozen=True)
@@ -225,6 +234,10 @@ class Probe(Spec):
     lanes: tuple[ProbeLane, ...] = DEFAULT_LANES
     in_flight: int = 128
     workload: Literal["probe"] = "probe"
+
+    def at_share(self, share: float) -> Self:
+        """The same at a share of each lane's rate."""
+        return replace(self, lanes=tuple(replace(lane, rate=lane.rate * share) for lane in self.lanes))
 
     @property
     def total_rate(self) -> float:
