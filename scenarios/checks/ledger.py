@@ -33,7 +33,7 @@ class Bucket:
     deletes: list[Operation] = field(default_factory=list)
     open_from: dict[int, int] = field(default_factory=dict)
     repeated: list[int] = field(default_factory=list)
-    last_ack: int = -1
+    last_ack: int = 0
 
     def add(self, write: Operation) -> None:
         """Take a write."""
@@ -72,8 +72,7 @@ class Bucket:
         return [item for item in self.deletes if item.outcome == "ok" and self._precedes(item)]
 
     def _precedes(self, delete: Operation) -> bool:
-        write = self.writes.get(delete.value)
-        return write is not None and delete.value in self.acked and (write.returned or 0) < delete.invoke
+        return delete.value in self.acked and (self.writes[delete.value].returned or 0) < delete.invoke
 
 
 @check("no_lost_writes", ident="no acknowledged {workload} write is lost")
@@ -137,7 +136,7 @@ def no_resurrection(record: Record, workload: str = "ledger", stage: str = "fina
         judged += len(dead)
         if back := dead.intersection(read.out):
             findings.append(_resurrected(buckets[read.key], read, sorted(back)))
-    final = [read for read in reads if stage and read.stage == stage]
+    final = [read for read in reads if read.stage == stage]
     return conclude(
         findings,
         unread(buried, final, record.facts.get("datacenters", ())) if stage else (),
@@ -162,7 +161,7 @@ def _graves(
             honoured = Due(line for delete, line in lines.items() if seen(delete, level))
             healed = Due(lines.values())
             for read in group:
-                due = healed if stage and read.stage == stage else honoured
+                due = healed if read.stage == stage else honoured
                 yield read, due.before(read.invoke)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -128,7 +129,7 @@ def latencies(bucket: Bucket, reads: Sequence[Operation]) -> Iterator[int]:
 
 def rank(count: int, share: float) -> int:
     """The place of the nearest-rank percentile in `count` sorted values."""
-    return max(0, -int(-count * share // 1) - 1)
+    return math.ceil(count * share) - 1
 
 
 def _spans(bucket: Bucket, beginning: Operation, values: set[int]) -> Iterator[int]:
