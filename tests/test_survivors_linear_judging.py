@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 
@@ -29,6 +31,21 @@ def test_no_process_is_started_unless_it_is_asked_for(monkeypatch):
     groups = {number: [cas(0, 1, 1, 2), cas(1, 2, 3, 4)] for number in range(3)}
 
     assert [item.legal for item in judge_keys(groups, Question("cas-register", 0)).values()] == [True] * 3
+
+
+@pytest.mark.parametrize(("jobs", "keys", "started"), [(2, 2, [2]), (2, 1, []), (1, 2, []), (0, 2, []), (3, 2, [2])])
+def test_two_keys_are_enough_for_two_processes(monkeypatch, jobs, keys, started):
+    asked = []
+
+    def pool(count, context):
+        asked.append(count)
+        return nullcontext(SimpleNamespace(map=map))
+
+    monkeypatch.setattr(judging, "ProcessPoolExecutor", pool)
+    groups = {number: [cas(0, 1, 1, 2)] for number in range(keys)}
+
+    assert len(judge_keys(groups, Question("cas-register", 0), jobs)) == keys
+    assert asked == started
 
 
 def test_a_register_with_repeated_values_is_searched_and_one_without_is_not():
