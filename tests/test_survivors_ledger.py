@@ -180,3 +180,21 @@ def test_without_final_reads_nothing_acknowledged_is_vacuous():
 
     assert (result.verdict, result.explain) == ("vacuous", "no acknowledged ledger write")
     assert story.judge(no_resurrection()).explain == "no acknowledged ledger delete that a read must honour"
+
+
+def test_a_delete_in_doubt_needs_no_final_read():
+    story = ledger()
+    story.op("east-ledger-0", "ledger delete", (6, 7), "info", value=1)
+    story.operations = [item for item in story.operations if item.f != "read"]
+
+    assert story.judge(no_resurrection()).verdict == "vacuous"
+
+
+@pytest.mark.parametrize(("acked", "lost"), [(19.9, [8]), (20, []), (20.1, [])])
+def test_what_was_acknowledged_at_the_stamp_at_which_the_read_began_may_be_missing(acked, lost):
+    story = ledger()
+    story.op("east-ledger-1", "ledger write", (19, 25), value=7)
+    story.op("east-ledger-2", "ledger write", (18, acked), value=8)
+    findings = story.judge(no_lost_writes()).findings
+
+    assert [finding.operations[0]["value"] for finding in findings] == lost * 2

@@ -161,7 +161,9 @@ def test_of_replacements_that_were_sent_at_once_the_one_that_ended_last_is_told(
     operations = [write(1, 1, 2), write(3, 3, 5), write(2, 3, 4), read(1, 8, 9)]
 
     assert [item[:2] for item in told(operations)] == [("stale-read", [0, 2, 3])]
-    assert [item[:2] for item in told([operations[0], *operations[2:0:-1], operations[3]])] == [("stale-read", [0, 1, 3])]
+    assert [item[:2] for item in told([operations[0], *operations[2:0:-1], operations[3]])] == [
+        ("stale-read", [0, 1, 3])
+    ]
 
 
 def test_of_sources_that_ended_at_once_the_first_is_told():

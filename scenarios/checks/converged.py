@@ -172,7 +172,7 @@ def _differing(bucket: Bucket, read: Operation, span: Container[int]) -> Iterabl
     graves = {
         item.value: item
         for item in bucket.buried()
-        if item.value in out and (item.returned or 0) < read.invoke and not _within(item, span)
+        if item.value in out and item.ended < read.invoke and not _within(item, span)
     }
     if graves:
         yield _Rows("replica-keeps", read, sorted(graves), [graves[value] for value in sorted(graves)])
@@ -188,7 +188,7 @@ def _unequal(buckets: Mapping[int | None, Bucket], reads: _OwnRows, differing: S
         told = {value for known in differing if known.read.key == key for value in known.values}
         begun = min(read.invoke for read in group)
         changes = (*bucket.writes.values(), *bucket.deletes)
-        flying = {item.value for item in changes if (item.returned or item.invoke) >= begun}
+        flying = {item.value for item in changes if item.ended >= begun}
         everywhere = {value for read in group for value in read.out if value in bucket.writes}
         for read in group:
             if lacking := sorted(everywhere.difference(read.out, told, flying)):

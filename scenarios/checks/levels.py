@@ -69,14 +69,14 @@ class Acked:
 
 def acked_by_level(operations: Iterable[Operation]) -> dict[Level, Acked]:
     """The acknowledged ones among `operations`, by level."""
-    acked = [item for item in operations if item.outcome == "ok" and item.returned is not None]
-    acked.sort(key=attrgetter("returned"))
+    acked = [item for item in operations if item.outcome == "ok"]
+    acked.sort(key=attrgetter("ended"))
     lines: dict[Level, Acked] = {}
     for item in acked:
         line = lines.get((item.cl, item.dc))
         if line is None:
             line = lines[item.cl, item.dc] = Acked()
-        line.returned.append(item.returned or 0)
+        line.returned.append(item.ended)
         line.values.append(item.value)
     return lines
 
@@ -97,9 +97,8 @@ class Due:
         for number, line in enumerate(self._lines):
             start = self._passed[number]
             end = bisect_left(line.returned, instant, start)
-            if end > start:
-                self.values.update(line.values[start:end])
-                self._passed[number] = end
+            self.values.update(line.values[start:end])
+            self._passed[number] = end
         return self.values
 
 

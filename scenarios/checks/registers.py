@@ -127,7 +127,7 @@ class _Register:
         """The newest number that `read` can have seen."""
         if read.out is not None:
             return int(read.out)
-        count = bisect_right(self.deletes, _end(read), key=attrgetter("invoke"))
+        count = bisect_right(self.deletes, read.ended, key=attrgetter("invoke"))
         return self.deletes[count - 1].value if count else _ABSENT
 
     def oldest(self, read: Operation, floor: int) -> int:
@@ -137,7 +137,7 @@ class _Register:
         if floor <= _ABSENT:
             return _ABSENT
         place = bisect_left(self.deletes, floor, key=attrgetter("value"))
-        found = place < len(self.deletes) and self.deletes[place].invoke <= _end(read)
+        found = place < len(self.deletes) and self.deletes[place].invoke <= read.ended
         return self.deletes[place].value if found else _ABSENT
 
 
@@ -150,7 +150,7 @@ class _Acked:
 
     def add(self, write: Operation) -> None:
         """Add a write that returned after all added before."""
-        self.returned.append(write.returned or 0)
+        self.returned.append(write.ended)
         self.newest.append(write if not self.newest or write.value > self.newest[-1].value else self.newest[-1])
 
     def newest_before(self, instant: int) -> Operation | None:
@@ -203,12 +203,12 @@ def _backwards(
 
     Reads are given the oldest number they can have seen, in the order of their invoke: if those go back, all do.
     """
-    by_return = sorted(reads, key=_end)
+    by_return = sorted(reads, key=attrgetter("ended"))
     numbers: dict[int, int] = {}
     newest: dict[Level, tuple[int, Operation]] = {}
     ended, compared, findings = 0, 0, []
     for read in sorted(reads, key=attrgetter("invoke")):
-        while ended < len(by_return) and _end(by_return[ended]) < read.invoke:
+        while ended < len(by_return) and by_return[ended].ended < read.invoke:
             before = by_return[ended]
             number = numbers[id(before)]
             level = (before.cl, before.dc)
@@ -285,15 +285,11 @@ def _grouped(operations: Iterable[Operation], scope: Callable[[Operation], str])
 def _acked(keys: dict[int | None, _Register], scope: Callable[[Operation], str]) -> dict[Group, dict[Level, _Acked]]:
     grouped: dict[Group, dict[Level, _Acked]] = {}
     for key, register in keys.items():
-        acked = [item for item in register.changes if item.outcome == "ok" and item.returned is not None]
-        for item in sorted(acked, key=attrgetter("returned")):
+        acked = [item for item in register.changes if item.outcome == "ok"]
+        for item in sorted(acked, key=attrgetter("ended")):
             levels = grouped.setdefault((scope(item), key), {})
             levels.setdefault((item.cl, item.dc), _Acked()).add(item)
     return grouped
-
-
-def _end(read: Operation) -> int:
-    return read.invoke if read.returned is None else read.returned
 
 
 def _ordered(one: Operation, following: Operation) -> bool:
@@ -337,6 +333,6 @@ def _impossible(write: Operation | None, read: Operation) -> tuple[str, str]:
         return "garbage", "which nobody wrote"
     if write.outcome == "fail":
         return "failed-visible", "whose write certainly failed"
-    if read.returned is not None and write.invoke > read.returned:
+    if write.invoke > read.ended:
         return "future-read", "whose write had not been sent"
     return "", ""

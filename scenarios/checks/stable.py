@@ -133,8 +133,8 @@ def rank(count: int, share: float) -> int:
 
 
 def _spans(bucket: Bucket, beginning: Operation, values: set[int]) -> Iterator[int]:
-    writes, end = bucket.writes, beginning.returned or beginning.invoke
-    return (max(0, end - (writes[value].returned or 0)) for value in values)
+    writes, end = bucket.writes, beginning.ended
+    return (max(0, end - writes[value].ended) for value in values)
 
 
 def _told(counts: Mapping[str, float], datacenters: Sequence[str]) -> str:
