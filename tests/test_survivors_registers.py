@@ -160,3 +160,13 @@ def test_a_reader_that_is_ahead_of_its_datacenter_is_right():
     read(story, "east-reader-0", (4, 5), 3)
 
     assert story.judge(read_your_writes()).verdict == "valid"
+
+
+def test_the_number_of_a_delete_is_no_value():
+    story = written(1)
+    story.op("east-writer-0", "registers delete", (2, 3), value=2)
+    for at, out in ((4, None), (5, 2), (6, None), (7, 9)):
+        read(story, "east-reader-0", (at, at + 0.1), out)
+
+    garbage = [finding.at for finding in story.judge(monotonic_reads()).findings if finding.anomaly == "garbage"]
+    assert garbage == [ns(5), ns(7)]

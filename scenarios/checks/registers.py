@@ -204,7 +204,7 @@ def _backwards(
     newest: dict[Level, tuple[int, Operation]] = {}
     ended, compared, findings = 0, 0, []
     for read in sorted(reads, key=attrgetter("invoke")):
-        while ended < len(by_return) and by_return[ended].ended < read.invoke:
+        while by_return[ended].ended < read.invoke:  # at the latest `read` itself has not
             before = by_return[ended]
             number = numbers[id(before)]
             level = (before.cl, before.dc)

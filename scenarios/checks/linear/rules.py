@@ -27,11 +27,12 @@ def broken(calls: Sequence[Call], operations: Sequence[Operation], initial: Any)
     """
     yield from _refused(operations)
     places = _Places(calls, initial)
-    failed = {_aim(item): item for item in operations if item.f in _UPDATES and (item.outcome == "fail" or lost(item))}
+    # Whoever may have left a value is a source of it: where there is none, these certainly did not.
+    tried = {_aim(item): item for item in operations if item.f in _UPDATES}
     for call in calls:
         access = call.kind
         if isinstance(access, Access) and access.expect not in (ANY, IMPOSSIBLE) and not call.optional:
-            yield from places.judge(call, access.expect, failed)
+            yield from places.judge(call, access.expect, tried)
     yield from places.crowded()
 
 
@@ -81,7 +82,7 @@ class _Places:
         self._ends = [call.end for call in done]
         self._newest = list(accumulate(done, lambda one, other: max(one, other, key=attrgetter("invoke"))))
 
-    def judge(self, call: Call, value: Hashable, failed: dict[Hashable, Operation]) -> Iterator[Finding]:
+    def judge(self, call: Call, value: Hashable, tried: dict[Hashable, Operation]) -> Iterator[Finding]:
         """What is wrong with a call that saw `value`."""
         sources = self.sources.get(value, _NOWHERE)
         source = sources.begun_by(call.end)
@@ -89,7 +90,7 @@ class _Places:
             if sources.calls:
                 yield future_read(call.operation, value, sources.calls[0].operation)
             else:
-                yield unwritten(call.operation, value, failed.get(value))
+                yield unwritten(call.operation, value, tried.get(value))
             return
         newest = self._newest_before(call.invoke)
         # Had the newest left this value too, it would be a source that ended no earlier than it began.
