@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import NamedTuple
 
 from scenarios.checks.registry import check, conclude, listed, undecided
@@ -44,7 +45,7 @@ def append_order(record: Record, workload: str = "append") -> CheckResult:
     acked = sum(item.outcome == "ok" for one in lists.values() for item in one.appends.values())
     reads = sum(len(one.reads) for one in lists.values())
     return conclude(
-        sorted(findings, key=lambda finding: finding.at or 0),
+        sorted(findings, key=attrgetter("at")),
         (),
         min(acked, reads),
         (

@@ -47,7 +47,7 @@ def counters_bounded(record: Record, workload: str = "counter", stage: str = "fi
     acked = sum(item.outcome == "ok" for counter in counters.values() for item in counter.adds)
     reads = sum(len(counter.reads) for counter in counters.values())
     return conclude(
-        sorted(findings, key=lambda finding: finding.at or 0),
+        sorted(findings, key=attrgetter("at")),
         _unread(record, counters, seen, stage),
         min(acked, reads),
         (

@@ -210,7 +210,7 @@ def impossible(
                 known = "future" if write is not None else "garbage"
                 kinds["failed-visible" if write is not None and write.outcome == "fail" else known].append(value)
             findings += [_cannot_be(bucket, read, kind, values) for kind, values in kinds.items() if values]
-    return sorted(findings, key=lambda finding: finding.at or 0)
+    return sorted(findings, key=attrgetter("at"))
 
 
 def _strange(

@@ -57,7 +57,7 @@ def reads_are_current(record: Record, workload: str = "ledger") -> CheckResult:
     acked = sum(len(bucket.acked) for bucket in buckets.values())
     unstable = [f"none of {acked} acknowledged elements was stable: no read had to show one"]
     return conclude(
-        sorted(findings, key=lambda finding: finding.at or 0),
+        sorted(findings, key=attrgetter("at")),
         unstable if acked and not judged.pairs else (),
         judged.pairs,
         (
