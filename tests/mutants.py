@@ -58,6 +58,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "stable": ("checks_stable",),
     "converged": ("checks_converged",),
     "levels": ("checks_levels", "checks_ledger", "checks_counters"),
+    "append_order": ("checks_append_order",),
 }
 """Each module below `scenarios/checks` and the test files that judge it; `test_survivors_<module>.py` is added."""
 
