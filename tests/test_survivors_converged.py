@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scenarios.checks import registers_converged, replicas_converged
+from scenarios.checks.converged import _Register
 from tests.records import HOSTS, Story, ns
 from tests.test_checks_converged import replicas
 
@@ -281,3 +282,7 @@ def test_where_all_show_the_same_nothing_is_told_and_no_row_is_a_value_too():
         "the replicas of key 1 hold different values: east-a-0 1, east-b-0 None, east-c-0 1, west-a-0 None, "
         "west-b-0 1, west-c-0 None"
     )
+
+
+def test_what_there_is_one_of_for_each_register_is_small():
+    assert not hasattr(_Register(), "__dict__")

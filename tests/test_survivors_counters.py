@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scenarios.checks import counters_bounded
+from scenarios.checks.counters import _Counter
 from tests.records import Story, ns
 from tests.test_checks_counters import add, counted, read
 
@@ -113,3 +114,7 @@ def test_counters_without_a_final_read_are_named_in_order():
     assert story.judge(counters_bounded()).explain == (
         "counter 10, 4 has no final read that must see all its adds: read it at ALL"
     )
+
+
+def test_what_there_is_one_of_for_each_counter_is_small():
+    assert not hasattr(_Counter(), "__dict__")

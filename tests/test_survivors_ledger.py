@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scenarios.checks import no_lost_writes, no_resurrection
+from scenarios.checks.ledger import Bucket
 from tests.records import Story
 from tests.test_checks_ledger import ledger
 
@@ -198,3 +199,16 @@ def test_what_was_acknowledged_at_the_stamp_at_which_the_read_began_may_be_missi
     findings = story.judge(no_lost_writes()).findings
 
     assert [finding.operations[0]["value"] for finding in findings] == lost * 2
+
+
+def test_the_first_bucket_with_a_repeated_value_is_named():
+    story = Story()
+    for key in (5, 6):
+        for at in (1, 3):
+            story.op("east-ledger-0", "ledger write", (at, at + 1), key=key, value=key)
+
+    assert story.judge(no_lost_writes()).explain == "value(s) 5, 6 of bucket 5 were written more than once"
+
+
+def test_what_there_is_one_of_for_each_bucket_is_small():
+    assert not hasattr(Bucket(), "__dict__")

@@ -115,3 +115,7 @@ def test_what_may_have_happened_is_open_and_what_nobody_answered_is_none(f):
     calls = calls_of(MODELS["cas-register"], [*given, told("read", "info"), told("create"), told("create", "info")])
 
     assert [(call.invoke, call.end, call.optional) for call in calls] == [(1, 2, False), (1, OPEN, True)]
+
+
+def test_what_there_is_one_of_for_each_operation_is_small():
+    assert not hasattr(calls_of(MODELS["register"], [told("write")])[0], "__dict__")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scenarios.checks import append_log
+from scenarios.checks.log import _Log
 from tests.records import Story
 from tests.test_checks_log import anomalies, append_findings, lost_race, open_append, read, won
 
@@ -199,3 +200,7 @@ def test_who_shows_a_version_that_nobody_made_may_have_appended_a_later_one():
     lost_race(story, "east-log-9", (11, 12), 2, 99)
     (finding,) = append_findings(story)
     assert finding.detail == "east-log-9 shows that version 2 of key 1 exists, no append made it"
+
+
+def test_what_there_is_one_of_for_each_log_is_small():
+    assert not hasattr(_Log(), "__dict__")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scenarios.checks import monotonic_reads, read_your_writes
+from scenarios.checks.registers import _Register
 from tests.records import Story, ns
 from tests.test_checks_registers import read, written
 
@@ -170,3 +171,7 @@ def test_the_number_of_a_delete_is_no_value():
 
     garbage = [finding.at for finding in story.judge(monotonic_reads()).findings if finding.anomaly == "garbage"]
     assert garbage == [ns(5), ns(7)]
+
+
+def test_what_there_is_one_of_for_each_register_is_small():
+    assert not hasattr(_Register(), "__dict__")
