@@ -204,3 +204,13 @@ def test_who_shows_a_version_that_nobody_made_may_have_appended_a_later_one():
 
 def test_what_there_is_one_of_for_each_log_is_small():
     assert not hasattr(_Log(), "__dict__")
+
+
+def test_who_saw_the_version_before_and_began_early_hides_nobody_who_began_late():
+    story = Story()
+    late = won(story, "east-log-0", (10, 11), 1, 11)
+    read(story, "west-log-1", (5, 12), 11)
+    early = won(story, "east-log-1", (1, 6), 2, 12)
+    (finding,) = append_findings(story)
+
+    assert (finding.anomaly, [item["op"] for item in finding.operations]) == ("reordered", [early.op, late.op])
