@@ -52,7 +52,7 @@ class _Sources:
 
     def __init__(self, calls: Sequence[Call]) -> None:
         self.calls = calls
-        self.latest = list(accumulate(calls, lambda one, other: max(one, other, key=attrgetter("end"))))
+        self.latest: list[Call] = list(accumulate(calls, lambda one, other: max(one, other, key=attrgetter("end"))))
 
     def begun_by(self, instant: float) -> Call | None:
         """Of the calls that were invoked by `instant` the one that ends last."""
@@ -80,7 +80,7 @@ class _Places:
         self.sources = {value: _Sources(group) for value, group in leaving.items()}
         done = sorted((call for call, _ in updates if not call.optional), key=attrgetter("end"))
         self._ends = [call.end for call in done]
-        self._newest = list(accumulate(done, lambda one, other: max(one, other, key=attrgetter("invoke"))))
+        self._newest: list[Call] = list(accumulate(done, lambda one, other: max(one, other, key=attrgetter("invoke"))))
 
     def judge(self, call: Call, value: Hashable, tried: dict[Hashable, Operation]) -> Iterator[Finding]:
         """What is wrong with a call that saw `value`."""
