@@ -151,3 +151,19 @@ def test_a_list_of_six_is_shown_whole_and_a_longer_one_by_its_end():
 
 def test_what_there_is_one_of_for_each_list_is_small():
     assert not hasattr(_List(), "__dict__")
+
+
+def test_a_fork_is_told_by_its_element_of_values_that_are_no_one_object():
+    calls = [a((1, 9), value) for value in (1001, 1002, 1003, 1004)]
+    (told,) = findings(*calls, r((2, 9), 1001, 1002, 1003, 1004), r((2, 9), 1001, 1002, 1004))
+
+    assert told == ("fork", "p5 read 1004 as element 3 of key 1, p4 read 1003 there", [5, 6])
+
+
+def test_the_first_list_with_a_repeated_value_is_named():
+    story = Told()
+    for key in (5, 6):
+        for at in (1, 3):
+            story.append("p0", (at, at + 1), key, key=key)
+
+    assert story.judge(append_order()).explain == "value(s) 5, 6 were appended more than once, to key 5"

@@ -147,8 +147,9 @@ class _Acked:
     def __init__(self, writes: Iterable[Operation]) -> None:
         ordered = sorted(writes, key=attrgetter("ended"))
         self.returned = [write.ended for write in ordered]
-        newest = accumulate(ordered, lambda one, other: max(one, other, key=attrgetter("value")))
-        self.newest: list[Operation] = list(newest)
+        self.newest: list[Operation] = list(
+            accumulate(ordered, lambda one, other: max(one, other, key=attrgetter("value")))
+        )
 
     def newest_before(self, instant: int) -> Operation | None:
         """The write with the largest number among those that returned before `instant`."""
