@@ -44,8 +44,9 @@ def test_each_register_agrees_with_itself_and_not_with_another():
 def test_a_register_that_no_replica_was_asked_for_is_unknown():
     story = Story()
     story.op("east-w", "registers write", (1, 2), value=1)
+    result = story.judge(registers_converged(equal=True))
 
-    assert story.judge(registers_converged(equal=True)).verdict == "unknown"
+    assert (result.verdict, result.explain) == ("unknown", "east-a-0 was not read for bucket 1 (and 5 more)")
 
 
 def test_of_garbage_is_said_that_nobody_wrote_it_whatever_was_acknowledged():
