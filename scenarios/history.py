@@ -151,6 +151,11 @@ class Operation:
         """When the operation was due, or was sent if that was earlier or no due time exists."""
         return self.invoke if self.due is None else min(self.due, self.invoke)
 
+    @property
+    def ended(self) -> int:
+        """When the operation ended, as far as was recorded: when it was sent, if no completion was."""
+        return self.invoke if self.returned is None else self.returned
+
     def as_json(self) -> dict[str, Any]:
         """The operation as plain data for a finding; fields that are None are left out."""
         pairs = ((name, getattr(self, name)) for name in _OPERATION_FIELDS)

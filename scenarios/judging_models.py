@@ -116,7 +116,7 @@ def _set(operations: Sequence[Operation], model: str, initial: Any, _seconds: fl
     strange = [] if repeats(buckets) else impossible(buckets, ok_reads(held))
     if not strange:
         return result
-    both = sorted([*strange, *result.findings], key=lambda finding: finding.at or 0)
+    both = sorted([*strange, *result.findings], key=attrgetter("at"))
     explain = both[0].detail + (f" (and {len(both) - 1} more)" if len(both) > 1 else "")
     counts = {**result.counts, "findings": len(strange) + result.counts.get("findings", 0)}
     return replace(result, verdict=Verdict.INVALID, explain=explain, findings=tuple(both[:20]), counts=counts)

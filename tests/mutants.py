@@ -1,10 +1,10 @@
 """The mutation score of the checkers: how many small faults in a checker its own tests notice (`make mutants`).
 
 Operators and mutations are cosmic-ray's; sampling, judging and the page are here. Only copies of the checkout are
-mutated. A mutant is killed when pytest ends with anything but 0, or not within five times the unmutated run. The score
-is refused unless each module passes its tests unmutated, before and after, and dies when it cannot be imported: else
-the tests would judge another file, or judge by chance. Hypothesis runs its `ci` profile, so the same seed gives
-the same figures.
+mutated. A mutant is killed when pytest ends with anything but 0, or not within five times the processor time of the
+unmutated run: what else the machine does changes no figure. The score is refused unless each module passes its tests
+unmutated, before and after, and dies when it cannot be imported: else the tests would judge another file, or judge by
+chance. Hypothesis runs its `ci` profile, so the same seed gives the same figures.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import ast
 import compileall
+import math
 import os
 import py_compile
 import queue
@@ -22,10 +23,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -57,14 +58,17 @@ MODULES: dict[str, tuple[str, ...]] = {
     "stable": ("checks_stable",),
     "converged": ("checks_converged",),
     "levels": ("checks_levels", "checks_ledger", "checks_counters"),
+    "append_order": ("checks_append_order",),
 }
 """Each module below `scenarios/checks` and the test files that judge it; `test_survivors_<module>.py` is added."""
 
 WORKERS = 2
 PATIENCE = 5
-"""A mutant may take so many times the unmutated run; it is killed when it takes longer."""
+"""A mutant may take so many times the processor time of the unmutated run; it is killed when it takes longer."""
 LONGEST = 60.0
-"""Seconds for a mutant that was killed before: no module's unmutated run takes a fifth of that."""
+"""Processor seconds for a mutant that was killed before: no module's unmutated run takes a fifth of that."""
+WAITING = 60
+"""Seconds that may pass for each processor second allowed, for a mutant that waits and does nothing."""
 MEMORY = 4 << 30
 """Bytes of address space for one test run: a mutant that never stops to collect must not take the machine."""
 SAMPLE = 40
@@ -110,7 +114,7 @@ def path_of(module: str) -> str:
 def tests_of(module: str, root: Path) -> list[str]:
     files = [f"tests/test_{name}.py" for name in MODULES[module]]
     extra = f"tests/test_survivors_{module.replace('/', '_')}.py"
-    return [*files, extra] if (root / extra).exists() else files
+    return [extra, *files] if (root / extra).exists() else files
 
 
 # ------------------------------------------------------------------------------------------------- the mutants
@@ -212,7 +216,10 @@ class Copies:
             self._free.put(copy)
 
     def judge(self, module: str, code: str, limit: float | None = None) -> tuple[int | None, float]:
-        """The exit status of the module's tests with `code` in its place (None: not within `limit`), and seconds."""
+        """The exit status of the module's tests with `code` in its place (None: not within `limit`), and what it took.
+
+        Both are processor seconds.
+        """
         with self.one() as copy:
             place = copy / path_of(module)
             source = place.read_text()
@@ -226,7 +233,6 @@ class Copies:
 def _tested(copy: Path, files: Sequence[str], limit: float | None) -> tuple[int | None, float]:
     options = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not slow", "--hypothesis-profile=ci"]
     told = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
-    began = time.monotonic()
     # A group of its own: the tests may have started processes that a time-out must end as well.
     run = subprocess.Popen(
         [sys.executable, "-m", "pytest", *options, *files],
@@ -236,18 +242,30 @@ def _tested(copy: Path, files: Sequence[str], limit: float | None) -> tuple[int 
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    allowed = math.ceil(LONGEST if limit is None else limit)
+    resource.prlimit(run.pid, resource.RLIMIT_CPU, (allowed, allowed + 1))
+    with _ended_after(allowed * WAITING, run.pid):
+        _, ended, used = os.wait4(run.pid, 0)
+    run.returncode = os.waitstatus_to_exitcode(ended)
+    with suppress(ProcessLookupError):
+        os.killpg(run.pid, signal.SIGKILL)
+    late = run.returncode in (-signal.SIGXCPU, -signal.SIGKILL)
+    return None if late else run.returncode, used.ru_utime + used.ru_stime
+
+
+@contextmanager
+def _ended_after(seconds: float, group: int) -> Iterator[None]:
+    """Kills the process group when the block takes longer."""
+    clock = threading.Timer(seconds, os.killpg, (group, signal.SIGKILL))
+    clock.start()
     try:
-        return run.wait(limit), time.monotonic() - began
-    except subprocess.TimeoutExpired:
-        return None, time.monotonic() - began
+        yield
     finally:
-        if run.poll() is None:
-            os.killpg(run.pid, signal.SIGKILL)
-            run.wait()
+        clock.cancel()
 
 
 def control(copies: Copies, module: str) -> float:
-    """Seconds of the unmutated run; Refused when it fails or when a module that cannot be imported passes."""
+    """Processor seconds of the unmutated run; Refused when it fails or when a module that cannot be imported passes."""
     source = copies.sources[module]
     status, seconds = copies.judge(module, source)
     if status != 0:

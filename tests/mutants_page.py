@@ -176,8 +176,8 @@ Written by `make mutants` ({date}; {machine}; commit {commit}; sample {sample} o
 A mutant is a checker with one small fault: an operator replaced, a number one higher or lower, a condition negated, a
 decorator removed, a loop that never runs. Operators and mutations are those of cosmic-ray, without its operators that
 rename variables; type annotations are never evaluated and left out, as is what does not compile. A mutant is killed
-when the module's own quick tests notice it (any end of pytest but success, or more than five times the usual time). The
-run is refused unless every module passes unmutated, before and after, and dies when it cannot be imported.
+when the module's own quick tests notice it (any end of pytest but success, or more than five times the usual processor
+time). The run is refused unless every module passes unmutated, before and after, and dies when it cannot be imported.
 
 **{summary}.** The interval is of the sampling alone: cosmic-ray's faults are not those that people make.
 

@@ -325,8 +325,8 @@ def test_stable_latency_agrees_with_brute_force(seeds):
 
 
 @pytest.mark.parametrize(
-    ("count", "share", "place"),
-    [(1, 0.5, 0), (2, 0.5, 0), (3, 0.5, 1), (100, 0.95, 94), (100, 0.99, 98), (101, 0.99, 99), (10, 1.0, 9)],
+    ("count", "percent", "place"),
+    [(1, 50, 0), (2, 50, 0), (3, 50, 1), (100, 95, 94), (100, 99, 98), (101, 99, 99), (10, 100, 9), (7, 99, 6)],
 )
-def test_percentiles_are_nearest_rank(count, share, place):
-    assert rank(count, share) == place
+def test_percentiles_are_nearest_rank(count, percent, place):
+    assert rank(count, percent) == place

@@ -9,6 +9,7 @@ import pytest
 
 from clusters.errors import BundleError
 from scenarios.history import JsonLines, Segment, read_history, read_records, successor, worker
+from tests.histories import operation
 from tests.records import anchored, write_lines
 
 
@@ -188,3 +189,8 @@ def test_a_worker_keeps_its_name_over_its_successions():
     assert successor("east-ledger-0") == "east-ledger-0+1"
     assert successor("east-ledger-0+1") == "east-ledger-0+2"
     assert worker("east-ledger-0+12") == worker("east-ledger-0") == "east-ledger-0"
+
+
+@pytest.mark.parametrize(("span", "end"), [((3, 5), 5), ((0, 0), 0), ((3, None), 3)])
+def test_an_operation_without_a_completion_ended_as_far_as_is_known_when_it_was_sent(span, end):
+    assert operation("a", "write", span).ended == end

@@ -96,6 +96,8 @@ LOG = "scenarios/checks/log.py"
 def checkout(folder, test="from scenarios.checks import log\n\n\ndef test_one():\n    assert log.x == 1\n"):
     (folder / "scenarios" / "checks").mkdir(parents=True)
     (folder / "tests").mkdir()
+    for package in ("scenarios", "scenarios/checks"):
+        (folder / package / "__init__.py").touch()
     (folder / LOG).write_text("x = 1\n")
     (folder / "tests" / "test_log.py").write_text(test)
     return folder

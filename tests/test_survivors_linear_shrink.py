@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from scenarios.checks.linear import MODELS, Budget, shrink
 from scenarios.checks.linear.models import calls_of
 from scenarios.checks.linear.search import Answer
@@ -59,7 +61,35 @@ def test_what_ended_after_the_contradiction_is_cut_off_at_once(monkeypatch):
 def test_an_attempt_gets_its_share_of_the_budget_and_all_of_them_no_more_than_all(monkeypatch):
     asked = Asked(monkeypatch, proof=(0, 1, 2, 3), steps=450)
     operations = [write(number, 10 * number, 10 * number + 1) for number in range(4)]
-    shown(operations, Budget(steps=1010, seconds=100.0))
+    shown(operations, Budget(steps=1010, seconds=75.0))
 
-    assert asked.budgets[:4] == [(20, 2.0), (20, 2.0), (20, 2.0), (0, 2.0)]
+    assert asked.budgets[:4] == [(20, 1.5), (20, 1.5), (20, 1.5), (0, 1.5)]
     assert min(steps for steps, _ in asked.budgets) == 0
+
+
+@pytest.mark.parametrize(
+    ("count", "proof", "sizes"),
+    [
+        (1, (0,), [1, 0]),  # nothing to halve
+        (2, (0, 1), [2, 1, 1]),
+        (4, (0, 1, 2, 3), [4, *(2, 2), *(3, 3, 3, 3)]),  # a round that finds nothing is the last
+        (6, (5,), [6, *(3, 0), *(2, 1, 0), 0]),
+        (9, (8,), [9, *(5, 1, 0), 0]),  # by fours one is left: by twos there is nothing to try
+    ],
+)
+def test_a_stretch_is_at_most_half_of_what_is_left(monkeypatch, count, proof, sizes):
+    asked = Asked(monkeypatch, proof=proof)
+    operations = [write(number, 10 * number, 10 * number + 1) for number in range(count)]
+
+    assert shown(operations, Budget()) == list(proof)
+    assert asked.sizes == sizes
+
+
+def test_what_was_there_first_or_what_nobody_saw_needs_no_witness():
+    seen, other = read(5, 10, 11), write(3, 12, 13)
+    calls = calls_of(MODEL, [write(3, 1, 2), write(5, 1, 2), write(5, 3, 4), write(7, 1, 2), seen, other])
+
+    told = [call.operation.value for call in shrink.witnesses(MODEL, calls, 3, calls[4:])]
+    assert told == [5]
+    assert [call.invoke for call in shrink.witnesses(MODEL, calls, 7, calls[4:])] == [1]
+    assert shrink.witnesses(MODEL, calls, 5, [*calls[4:], calls_of(MODEL, [write(5, 0, 1)])[0]]) == []

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import NamedTuple
 
 from scenarios.checks.registry import check, conclude, listed, undecided
@@ -44,7 +45,7 @@ def append_order(record: Record, workload: str = "append") -> CheckResult:
     acked = sum(item.outcome == "ok" for one in lists.values() for item in one.appends.values())
     reads = sum(len(one.reads) for one in lists.values())
     return conclude(
-        sorted(findings, key=lambda finding: finding.at or 0),
+        sorted(findings, key=attrgetter("at")),
         (),
         min(acked, reads),
         (
@@ -131,7 +132,7 @@ class _List:
         assert last is not None  # there is a read: the longest
         for value in sorted(self.appends.keys() - set(longest.out)):
             item = self.appends[value]
-            if item.outcome == "ok" and item.returned is not None and item.returned < last.time:
+            if item.outcome == "ok" and item.ended < last.time:
                 yield _lost(item, last.of, longest)
 
     def _lower(self, order: Sequence[Operation]) -> list[_Bound | None]:
@@ -155,14 +156,14 @@ class _List:
         for read in self.reads:
             place = len(read.out) - 1
             known = earliest[place] if place >= 0 else None
-            if place >= 0 and (known is None or _end(read) < known.time):
-                earliest[place] = _Bound(_end(read), read)
+            if place >= 0 and (known is None or read.ended < known.time):
+                earliest[place] = _Bound(read.ended, read)
         bound: _Bound | None = None
         for place in range(len(order) - 1, -1, -1):
             item = order[place]
             ends = [found for found in (bound, earliest[place]) if found is not None]
             if item.outcome == "ok":
-                ends.append(_Bound(_end(item), item))
+                ends.append(_Bound(item.ended, item))
             bound = min(ends, key=lambda found: found.time, default=None)
             earliest[place] = bound
         return earliest
@@ -170,10 +171,6 @@ class _List:
 
 def _later(one: _Bound | None, other: _Bound) -> _Bound:
     return other if one is None or other.time > one.time else one
-
-
-def _end(item: Operation) -> int:
-    return item.invoke if item.returned is None else item.returned
 
 
 def _late(early: Operation, late: Operation) -> Finding:

@@ -6,7 +6,7 @@ everywhere; after one (`equal=True`) the replicas must be equal (Cassandra docum
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,7 +55,7 @@ def replicas_converged(
     return conclude(
         [rows.finding(record) for rows in differing],
         _unread_replicas(record, wanted, filled, reads),
-        acked * len(wanted),
+        min(acked, len(wanted)),
         (f"all {len(wanted)} replicas hold all {acked} acknowledged writes", "no acknowledged write to look for"),
         measured=sum(len(rows.values) for rows in differing),
         limit=0,
@@ -96,7 +96,7 @@ def registers_converged(
     return conclude(
         differing,
         _unread_replicas(record, wanted, filled, reads),
-        len(filled) * len(wanted),
+        min(len(filled), len(wanted)),
         (f"all {len(wanted)} replicas hold {len(filled)} registers", "no acknowledged write to look for"),
         measured=len(differing),
         limit=0,
@@ -139,7 +139,8 @@ class _Register:
         self.by_number[int(item.value)] = item
         if item.outcome == "ok":
             self.acked = True
-            self.newest = max(self.newest, self.newest if exempt else int(item.value))
+            if not exempt:
+                self.newest = max(self.newest, int(item.value))
 
     def fault(self, read: Operation) -> str | None:
         """None when the read may show what it shows, else the anomaly."""
@@ -154,7 +155,7 @@ class _Register:
         return "replica-behind" if read.out < self.newest else None
 
 
-def _registers(operations: Iterable[Operation], span: tuple[int, int]) -> dict[int | None, _Register]:
+def _registers(operations: Iterable[Operation], span: Container[int]) -> dict[int | None, _Register]:
     registers: dict[int | None, _Register] = {}
     for item in operations:
         if item.f in {"write", "delete"} and item.outcome != "fail":
@@ -162,7 +163,7 @@ def _registers(operations: Iterable[Operation], span: tuple[int, int]) -> dict[i
     return registers
 
 
-def _differing(bucket: Bucket, read: Operation, span: tuple[int, int]) -> Iterable[_Rows]:
+def _differing(bucket: Bucket, read: Operation, span: Container[int]) -> Iterable[_Rows]:
     """What a replica lacks and what it keeps, with the writes and the deletes of it."""
     lacking = [value for value in bucket.missing(read) if not _within(bucket.writes[value], span)]
     if lacking:
@@ -171,7 +172,7 @@ def _differing(bucket: Bucket, read: Operation, span: tuple[int, int]) -> Iterab
     graves = {
         item.value: item
         for item in bucket.buried()
-        if item.value in out and (item.returned or 0) < read.invoke and not _within(item, span)
+        if item.value in out and item.ended < read.invoke and not _within(item, span)
     }
     if graves:
         yield _Rows("replica-keeps", read, sorted(graves), [graves[value] for value in sorted(graves)])
@@ -182,10 +183,12 @@ def _unequal(buckets: Mapping[int | None, Bucket], reads: _OwnRows, differing: S
     rows = []
     for key, bucket in buckets.items():
         group = _group(reads, key)
+        if not group:
+            continue
         told = {value for known in differing if known.read.key == key for value in known.values}
-        begun = min((read.invoke for read in group), default=0)
+        begun = min(read.invoke for read in group)
         changes = (*bucket.writes.values(), *bucket.deletes)
-        flying = {item.value for item in changes if (item.returned or item.invoke) >= begun}
+        flying = {item.value for item in changes if item.ended >= begun}
         everywhere = {value for read in group for value in read.out if value in bucket.writes}
         for read in group:
             if lacking := sorted(everywhere.difference(read.out, told, flying)):
@@ -261,12 +264,13 @@ def _partial(record: Record) -> str | None:
     return f"not every host of {listed(partial)} replicates every bucket: its rows prove nothing"
 
 
-def _exempt_span(record: Record, before: Moment | None, seconds: float) -> tuple[int, int]:
+def _exempt_span(record: Record, before: Moment | None, seconds: float) -> Container[int]:
+    """The instants of the exemption, both ends included."""
     if before is None:
-        return (1, 0)
+        return ()
     moment = record.moment(before)
-    return moment - round(seconds * SECOND), moment
+    return range(moment - round(seconds * SECOND), moment + 1)
 
 
-def _within(item: Operation, span: tuple[int, int]) -> bool:
-    return span[0] <= (item.returned or 0) <= span[1]
+def _within(item: Operation, span: Container[int]) -> bool:
+    return item.returned is not None and item.returned in span

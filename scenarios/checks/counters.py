@@ -47,7 +47,7 @@ def counters_bounded(record: Record, workload: str = "counter", stage: str = "fi
     acked = sum(item.outcome == "ok" for counter in counters.values() for item in counter.adds)
     reads = sum(len(counter.reads) for counter in counters.values())
     return conclude(
-        sorted(findings, key=lambda finding: finding.at or 0),
+        sorted(findings, key=attrgetter("at")),
         _unread(record, counters, seen, stage),
         min(acked, reads),
         (
@@ -97,7 +97,7 @@ class _Counter:
             if value < lower:
                 due = [item for item in self.adds if _counted(item, read) and seen((item.cl, item.dc), level)]
                 yield _under(read, value, lower, due)
-            place = bisect_right(possible.times, invoke if read.returned is None else read.returned)
+            place = bisect_right(possible.times, read.ended)
             if value > possible.sums[place]:
                 yield _over(read, value, possible.sums[place], sent, place)
 
@@ -115,11 +115,11 @@ def _increment(value: object) -> bool:
 
 
 def _counted(item: Operation, read: Operation) -> bool:
-    return item.outcome == "ok" and item.returned is not None and item.returned < read.invoke
+    return item.outcome == "ok" and item.ended < read.invoke
 
 
 def _under(read: Operation, value: int, lower: int, due: Sequence[Operation]) -> Finding:
-    latest = sorted(due, key=lambda item: item.returned or 0)[-SHOWN:]
+    latest = sorted(due, key=attrgetter("ended"))[-SHOWN:]
     detail = (
         f"{read.process} read {value} of counter {read.key} at {read.cl}, {lower} had been acknowledged before in "
         f"{len(due)} adds that it must see, the last to {latest[-1].process if latest else 'nobody'}"

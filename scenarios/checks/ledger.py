@@ -33,7 +33,7 @@ class Bucket:
     deletes: list[Operation] = field(default_factory=list)
     open_from: dict[int, int] = field(default_factory=dict)
     repeated: list[int] = field(default_factory=list)
-    last_ack: int = -1
+    last_ack: int = 0
 
     def add(self, write: Operation) -> None:
         """Take a write."""
@@ -41,9 +41,9 @@ class Bucket:
         if value in self.writes:
             self.repeated.append(value)
         self.writes[value] = write
-        if write.outcome == "ok" and write.returned is not None:
+        if write.outcome == "ok":
             self.acked.add(value)
-            self.last_ack = max(self.last_ack, write.returned)
+            self.last_ack = max(self.last_ack, write.ended)
 
     def delete(self, delete: Operation) -> None:
         """Take a delete; one that certainly failed says nothing."""
@@ -55,12 +55,12 @@ class Bucket:
         """The values acknowledged before `instant`; the usual final read comes after all of them."""
         if self.last_ack < instant:
             return self.acked
-        return {value for value in self.acked if (self.writes[value].returned or 0) < instant}
+        return {value for value in self.acked if self.writes[value].ended < instant}
 
     def open_at(self, value: int, read: Operation) -> bool:
         """Whether a delete of `value` may have taken effect before `read` ended."""
         start = self.open_from.get(value)
-        return start is not None and (read.returned is None or start <= read.returned)
+        return start is not None and start <= read.ended
 
     def missing(self, read: Operation, exempt: Collection[int] = ()) -> list[int]:
         """What was acknowledged before `read` began and neither shown by it nor perhaps deleted before it ended."""
@@ -72,8 +72,7 @@ class Bucket:
         return [item for item in self.deletes if item.outcome == "ok" and self._precedes(item)]
 
     def _precedes(self, delete: Operation) -> bool:
-        write = self.writes.get(delete.value)
-        return write is not None and delete.value in self.acked and (write.returned or 0) < delete.invoke
+        return delete.value in self.acked and self.writes[delete.value].ended < delete.invoke
 
 
 @check("no_lost_writes", ident="no acknowledged {workload} write is lost")
@@ -137,7 +136,7 @@ def no_resurrection(record: Record, workload: str = "ledger", stage: str = "fina
         judged += len(dead)
         if back := dead.intersection(read.out):
             findings.append(_resurrected(buckets[read.key], read, sorted(back)))
-    final = [read for read in reads if stage and read.stage == stage]
+    final = [read for read in reads if read.stage == stage]
     return conclude(
         findings,
         unread(buried, final, record.facts.get("datacenters", ())) if stage else (),
@@ -162,7 +161,7 @@ def _graves(
             honoured = Due(line for delete, line in lines.items() if seen(delete, level))
             healed = Due(lines.values())
             for read in group:
-                due = healed if stage and read.stage == stage else honoured
+                due = healed if read.stage == stage else honoured
                 yield read, due.before(read.invoke)
 
 
@@ -211,7 +210,7 @@ def impossible(
                 known = "future" if write is not None else "garbage"
                 kinds["failed-visible" if write is not None and write.outcome == "fail" else known].append(value)
             findings += [_cannot_be(bucket, read, kind, values) for kind, values in kinds.items() if values]
-    return sorted(findings, key=lambda finding: finding.at or 0)
+    return sorted(findings, key=attrgetter("at"))
 
 
 def _strange(
@@ -221,9 +220,8 @@ def _strange(
     sent = sorted((item for item in bucket.writes.values() if item.outcome != "fail"), key=attrgetter("invoke"))
     known: set[int] = set()
     position = 0
-    for read in sorted(reads, key=_end):
-        end = _end(read)
-        while position < len(sent) and sent[position].invoke <= end:
+    for read in sorted(reads, key=attrgetter("ended")):
+        while position < len(sent) and sent[position].invoke <= read.ended:
             known.add(sent[position].value)
             position += 1
         values = shown(read)
@@ -257,10 +255,6 @@ def _by_key(reads: Iterable[Operation]) -> dict[int | None, list[Operation]]:
 
 def _bucket(buckets: Mapping[int | None, Bucket], key: int | None) -> Bucket:
     return buckets.get(key) or Bucket()
-
-
-def _end(read: Operation) -> int:
-    return read.invoke if read.returned is None else read.returned
 
 
 def _lost(bucket: Bucket, read: Operation, missing: Sequence[int]) -> Finding:

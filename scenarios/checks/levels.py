@@ -7,7 +7,7 @@ datacenter (apache/cassandra `db/ConsistencyLevel.java`).
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache
 from operator import attrgetter
@@ -20,7 +20,8 @@ Level = tuple[str, str]
 SERIAL_LEVELS = frozenset(("SERIAL", "LOCAL_SERIAL"))
 NODE_LOCAL = "NODE_LOCAL"
 _CONDITIONAL = frozenset(("cas", "append"))
-_FEW = {"ANY": 0, "ONE": 1, "LOCAL_ONE": 1, "TWO": 2, "THREE": 3}
+_FEW = {"ONE": 1, "LOCAL_ONE": 1, "TWO": 2, "THREE": 3}
+"""ANY is none of them: a hint is enough for it."""
 
 
 def at_level(operation: Operation, consistency: str) -> bool:
@@ -35,16 +36,17 @@ def level_of(operation: Operation) -> Level:
 
 
 def must_see(write: Level, read: Level, replication: Mapping[str, int]) -> bool:
-    """Whether a read must see an acknowledged write: their replicas overlap in a datacenter, or in total.
+    """Whether a read must see an acknowledged write: together they need more replicas than there are, or both need a
+    quorum of the same datacenter.
 
     Unknown levels overlap with nothing, nor does anything where the replication is not known.
     """
     held = {datacenter: factor for datacenter, factor in replication.items() if factor > 0}
     if not held:
         return False
-    if _total(write, held) + _total(read, held) > sum(held.values()):
+    if _least(write, held) + _least(read, held) > sum(held.values()):
         return True
-    return any(_within(dc, write, held) + _within(dc, read, held) > factor for dc, factor in held.items())
+    return not _quorums(write, held).isdisjoint(_quorums(read, held))
 
 
 def overlaps(replication: Mapping[str, int]) -> Callable[[Level, Level], bool]:
@@ -67,14 +69,14 @@ class Acked:
 
 def acked_by_level(operations: Iterable[Operation]) -> dict[Level, Acked]:
     """The acknowledged ones among `operations`, by level."""
-    acked = [item for item in operations if item.outcome == "ok" and item.returned is not None]
-    acked.sort(key=attrgetter("returned"))
+    acked = [item for item in operations if item.outcome == "ok"]
+    acked.sort(key=attrgetter("ended"))
     lines: dict[Level, Acked] = {}
     for item in acked:
         line = lines.get((item.cl, item.dc))
         if line is None:
             line = lines[item.cl, item.dc] = Acked()
-        line.returned.append(item.returned or 0)
+        line.returned.append(item.ended)
         line.values.append(item.value)
     return lines
 
@@ -95,9 +97,8 @@ class Due:
         for number, line in enumerate(self._lines):
             start = self._passed[number]
             end = bisect_left(line.returned, instant, start)
-            if end > start:
-                self.values.update(line.values[start:end])
-                self._passed[number] = end
+            self.values.update(line.values[start:end])
+            self._passed[number] = end
         return self.values
 
 
@@ -109,23 +110,22 @@ def by_level(reads: Sequence[Operation]) -> dict[Level, list[Operation]]:
     return grouped
 
 
-def _total(level: Level, replication: Mapping[str, int]) -> int:
-    consistency, datacenter = level
-    everywhere = {
-        "ALL": sum(replication.values()),
-        "QUORUM": sum(replication.values()) // 2 + 1,
-        "EACH_QUORUM": sum(rf // 2 + 1 for rf in replication.values()),
-        "LOCAL_QUORUM": replication.get(datacenter, 0) // 2 + 1,
-    }
-    return everywhere.get(consistency, _FEW.get(consistency, 0))
+def _quorum(replicas: int) -> int:
+    return replicas // 2 + 1
 
 
-def _within(datacenter: str, level: Level, replication: Mapping[str, int]) -> int:
-    """The replicas of `datacenter` that a success at `level` certainly involved."""
+def _quorums(level: Level, held: Mapping[str, int]) -> Set[str]:
+    """The datacenters of which a success at `level` certainly involved a quorum."""
     consistency, home = level
-    rf = replication[datacenter]
-    if consistency == "EACH_QUORUM" or (consistency == "LOCAL_QUORUM" and home == datacenter):
-        return rf // 2 + 1
-    if consistency == "LOCAL_QUORUM":
-        return 0
-    return max(0, _total(level, replication) - (sum(replication.values()) - rf))
+    if consistency == "EACH_QUORUM":
+        return held.keys()
+    return held.keys() & {home} if consistency == "LOCAL_QUORUM" else frozenset()
+
+
+def _least(level: Level, held: Mapping[str, int]) -> int:
+    """How many replicas, wherever they are, a success at `level` certainly involved."""
+    if places := _quorums(level, held):
+        return sum(_quorum(held[place]) for place in places)
+    everywhere = sum(held.values())
+    known = {**_FEW, "ALL": everywhere, "QUORUM": _quorum(everywhere)}
+    return known.get(level[0], 0)

@@ -73,7 +73,7 @@ def _logs(operations: Iterable[Operation]) -> tuple[dict[int | None, _Log], int]
         else:
             continue
         log.concurrent |= operation.invoke <= log.until
-        log.until = max(log.until, operation.returned or operation.invoke)
+        log.until = max(log.until, operation.ended)
     return {key: log for key, log in logs.items() if log.appends or log.reads}, others
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 from operator import attrgetter
 from typing import Literal
 
-from scenarios.checks.levels import NODE_LOCAL, Level, at_level, overlaps
+from scenarios.checks.levels import NODE_LOCAL, Level, at_level, by_level, overlaps
 from scenarios.checks.registry import check, conclude
 from scenarios.history import Operation, worker
 from scenarios.record import Record
@@ -116,18 +117,17 @@ class _Register:
         """Sort, and doubt a key whose numbers do not grow in real time: its values would not tell their age."""
         self.changes.sort(key=attrgetter("invoke"))
         self.deletes.sort(key=attrgetter("invoke"))
-        for place in range(1, len(self.changes)):
-            one, following = self.changes[place - 1], self.changes[place]
+        for one, following in pairwise(self.changes):
             if one.value >= following.value:
                 self.doubt = f"key {one.key}: number {following.value} was written after {one.value}"
-            elif one.process != following.process and not _ordered(one, following):
+            elif not _ordered(one, following):
                 self.doubt = f"key {one.key}: {one.process} and {following.process} wrote at once, in no certain order"
 
     def newest(self, read: Operation) -> int:
         """The newest number that `read` can have seen."""
         if read.out is not None:
             return int(read.out)
-        count = bisect_right(self.deletes, _end(read), key=attrgetter("invoke"))
+        count = bisect_right(self.deletes, read.ended, key=attrgetter("invoke"))
         return self.deletes[count - 1].value if count else _ABSENT
 
     def oldest(self, read: Operation, floor: int) -> int:
@@ -137,21 +137,19 @@ class _Register:
         if floor <= _ABSENT:
             return _ABSENT
         place = bisect_left(self.deletes, floor, key=attrgetter("value"))
-        found = place < len(self.deletes) and self.deletes[place].invoke <= _end(read)
+        found = place < len(self.deletes) and self.deletes[place].invoke <= read.ended
         return self.deletes[place].value if found else _ABSENT
 
 
-@dataclass(slots=True)
 class _Acked:
     """Acknowledged writes of one group and level, by return time, with the newest of each prefix."""
 
-    returned: list[int] = field(default_factory=list)
-    newest: list[Operation] = field(default_factory=list)
-
-    def add(self, write: Operation) -> None:
-        """Add a write that returned after all added before."""
-        self.returned.append(write.returned or 0)
-        self.newest.append(write if not self.newest or write.value > self.newest[-1].value else self.newest[-1])
+    def __init__(self, writes: Iterable[Operation]) -> None:
+        ordered = sorted(writes, key=attrgetter("ended"))
+        self.returned = [write.ended for write in ordered]
+        self.newest: list[Operation] = list(
+            accumulate(ordered, lambda one, other: max(one, other, key=attrgetter("value")))
+        )
 
     def newest_before(self, instant: int) -> Operation | None:
         """The write with the largest number among those that returned before `instant`."""
@@ -203,12 +201,12 @@ def _backwards(
 
     Reads are given the oldest number they can have seen, in the order of their invoke: if those go back, all do.
     """
-    by_return = sorted(reads, key=_end)
+    by_return = sorted(reads, key=attrgetter("ended"))
     numbers: dict[int, int] = {}
     newest: dict[Level, tuple[int, Operation]] = {}
     ended, compared, findings = 0, 0, []
     for read in sorted(reads, key=attrgetter("invoke")):
-        while ended < len(by_return) and _end(by_return[ended]) < read.invoke:
+        while by_return[ended].ended < read.invoke:  # at the latest `read` itself has not
             before = by_return[ended]
             number = numbers[id(before)]
             level = (before.cl, before.dc)
@@ -283,17 +281,11 @@ def _grouped(operations: Iterable[Operation], scope: Callable[[Operation], str])
 
 
 def _acked(keys: dict[int | None, _Register], scope: Callable[[Operation], str]) -> dict[Group, dict[Level, _Acked]]:
-    grouped: dict[Group, dict[Level, _Acked]] = {}
-    for key, register in keys.items():
-        acked = [item for item in register.changes if item.outcome == "ok" and item.returned is not None]
-        for item in sorted(acked, key=attrgetter("returned")):
-            levels = grouped.setdefault((scope(item), key), {})
-            levels.setdefault((item.cl, item.dc), _Acked()).add(item)
-    return grouped
-
-
-def _end(read: Operation) -> int:
-    return read.invoke if read.returned is None else read.returned
+    acked = [item for register in keys.values() for item in register.changes if item.outcome == "ok"]
+    return {
+        group: {level: _Acked(writes) for level, writes in by_level(members).items()}
+        for group, members in _grouped(acked, scope).items()
+    }
 
 
 def _ordered(one: Operation, following: Operation) -> bool:
@@ -337,6 +329,6 @@ def _impossible(write: Operation | None, read: Operation) -> tuple[str, str]:
         return "garbage", "which nobody wrote"
     if write.outcome == "fail":
         return "failed-visible", "whose write certainly failed"
-    if read.returned is not None and write.invoke > read.returned:
+    if write.invoke > read.ended:
         return "future-read", "whose write had not been sent"
     return "", ""

@@ -65,7 +65,7 @@ def served(
     ends. Vacuous with fewer than `minimum` ok operations outside the excused intervals, invalid before vacuous.
     """
     operations = chosen(record, datacenter, consistency, which)
-    end = max((item.returned or item.invoke for item in record.operations), default=0)
+    end = max((item.ended for item in record.operations), default=0)
     tally, errors = _tallied(operations, [_interval(record, item) for item in excused], end)
     outside = sum(count for name, count in tally.items() if name.endswith("outside"))
     good = tally["ok outside"]
@@ -143,7 +143,7 @@ def service_as_expected(
     unknown when the replicas of a key or what a level needs cannot be reckoned.
     """
     span = record.moment([window, "effective"]), record.moment([window, "recover"])
-    end = max((item.returned or item.invoke for item in record.operations), default=0)
+    end = max((item.ended for item in record.operations), default=0)
     sorted_out = _Sorted(span, [_interval(record, item) for item in excused], end)
     keys = sorted_out.take_all(record, chosen(record, None, None, asked), away, cut)
     findings = [_unserved(process, failed) for (process, _), failed in sorted(sorted_out.unserved.items())]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter
 
 from scenarios.checks.ledger import Bucket, buckets_of, evidence, ok_reads, repeats
@@ -19,7 +20,7 @@ _WORDS = {
     "lost": "which an earlier read had shown and no later one does",
     "never-read": "which no read has ever shown",
 }
-PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
+PERCENTILES = {"p50": 50, "p95": 95, "p99": 99, "max": 100}
 
 
 @dataclass(slots=True)
@@ -56,7 +57,7 @@ def reads_are_current(record: Record, workload: str = "ledger") -> CheckResult:
     acked = sum(len(bucket.acked) for bucket in buckets.values())
     unstable = [f"none of {acked} acknowledged elements was stable: no read had to show one"]
     return conclude(
-        sorted(findings, key=lambda finding: finding.at or 0),
+        sorted(findings, key=attrgetter("at")),
         unstable if acked and not judged.pairs else (),
         judged.pairs,
         (
@@ -91,10 +92,10 @@ def stable_latency(record: Record, workload: str = "ledger") -> CheckResult:
     for datacenter, times in sorted(spans.items()):
         times.sort()
         counts[f"{datacenter} stable"] = len(times)
-        for name, share in PERCENTILES.items() if times else ():
-            counts[f"{datacenter} {name}"] = times[rank(len(times), share)] / SECOND
+        for name, percent in PERCENTILES.items() if times else ():
+            counts[f"{datacenter} {name}"] = times[rank(len(times), percent)] / SECOND
     stable = sum(map(len, spans.values()))
-    slowest = max((times[-1] for times in spans.values() if times), default=None)
+    slowest = max(chain.from_iterable(spans.values()), default=None)
     return conclude(
         [],
         (),
@@ -112,28 +113,27 @@ def latencies(bucket: Bucket, reads: Sequence[Operation]) -> Iterator[int]:
     `reads` are those of one bucket and datacenter. An element is stable from the first read on after which every read
     has it; one that a read showed before its write was acknowledged counts 0.
     """
-    span = attrgetter("invoke", "returned")
+    span = attrgetter("invoke", "ended")
     current = bucket.acked.difference(bucket.open_from)
-    beginning: Operation | None = None
-    for _, at_once in groupby(sorted(reads, key=span, reverse=True), key=span):
-        for read in (following := list(at_once)):
+    beginning: int | None = None
+    for (_, ended), at_once in groupby(sorted(reads, key=span, reverse=True), key=span):
+        for read in at_once:
             if left := current.difference(read.out):
                 if beginning is not None:
                     yield from _spans(bucket, beginning, left)
                 current -= left
-        beginning = following[0]
+        beginning = ended
     if beginning is not None:
         yield from _spans(bucket, beginning, current)
 
 
-def rank(count: int, share: float) -> int:
+def rank(count: int, percent: int) -> int:
     """The place of the nearest-rank percentile in `count` sorted values."""
-    return max(0, -int(-count * share // 1) - 1)
+    return math.ceil(count * percent / 100) - 1
 
 
-def _spans(bucket: Bucket, beginning: Operation, values: set[int]) -> Iterator[int]:
-    writes, end = bucket.writes, beginning.returned or beginning.invoke
-    return (max(0, end - (writes[value].returned or 0)) for value in values)
+def _spans(bucket: Bucket, beginning: int, values: set[int]) -> Iterator[int]:
+    return (max(0, beginning - bucket.writes[value].ended) for value in values)
 
 
 def _told(counts: Mapping[str, float], datacenters: Sequence[str]) -> str:

@@ -60,14 +60,10 @@ def concurrent(operations: Iterable[Operation]) -> bool:
     alone leave no order in doubt, and operations that failed or only touch need not have met.
     """
     last_update = last = float("-inf")
-    open_to = [(item.invoke, _until(item), item.f != "read") for item in operations if item.outcome != "fail"]
+    open_to = [(item.invoke, item.ended, item.f != "read") for item in operations if item.outcome != "fail"]
     for start, end, updates in sorted(open_to):
         if start < (last if updates else last_update):
             return True
         last = max(last, end)
         last_update = max(last_update, end) if updates else last_update
     return False
-
-
-def _until(item: Operation) -> int:
-    return item.invoke if item.returned is None else item.returned

@@ -50,8 +50,7 @@ def contradicted(operations: Sequence[Operation], initial: Any) -> list[Finding]
         else:
             writes[item.value] = item
             if item.outcome != "fail":
-                end = item.returned if item.outcome == "ok" else None
-                zones[item.value] = Zone(OPEN if end is None else end, item.invoke, item.value)
+                zones[item.value] = Zone(_end(item), item.invoke, item.value)
     findings = list(_impossible(reads, writes, zones))
     pairs = contradictions(zones.values())
     findings += [_pair(operations, outer, inner) for outer, inner in islice(pairs, PAIRS_KEPT)]
@@ -63,7 +62,7 @@ def _impossible(
 ) -> Iterator[Finding]:
     """The reads that no order can explain; all others widen the zone of their value."""
     for read in reads:
-        value, invoke, returned = read.out, read.invoke, read.returned or 0
+        value, invoke, returned = read.out, read.invoke, read.ended
         zone, write = zones.get(value), writes.get(value)
         if zone is None:
             yield unwritten(read, value, write)
@@ -116,4 +115,4 @@ def _begin(item: Operation) -> int:
 
 
 def _end(item: Operation) -> float:
-    return item.returned if item.outcome == "ok" and item.returned is not None else OPEN
+    return item.ended if item.outcome == "ok" else OPEN

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from itertools import accumulate
 from operator import attrgetter
 from typing import Any
 
@@ -27,11 +27,12 @@ def broken(calls: Sequence[Call], operations: Sequence[Operation], initial: Any)
     """
     yield from _refused(operations)
     places = _Places(calls, initial)
-    failed = {_aim(item): item for item in operations if item.f in _UPDATES and (item.outcome == "fail" or lost(item))}
+    # Whoever may have left a value is a source of it: where there is none, these certainly did not.
+    tried = {_aim(item): item for item in operations if item.f in _UPDATES}
     for call in calls:
         access = call.kind
         if isinstance(access, Access) and access.expect not in (ANY, IMPOSSIBLE) and not call.optional:
-            yield from places.judge(call, access.expect, failed)
+            yield from places.judge(call, access.expect, tried)
     yield from places.crowded()
 
 
@@ -44,19 +45,22 @@ def _refused(operations: Sequence[Operation]) -> Iterator[Finding]:
             yield finding("refused-match", detail, item, [item])
 
 
-@dataclass(slots=True)
 class _Sources:
     """The calls that leave one value, by invoke, and for each the one of latest end among it and those before."""
 
-    calls: list[Call] = field(default_factory=list)
-    latest: list[Call] = field(default_factory=list)
-    takers: list[Call] = field(default_factory=list)
-    """Completed compare-and-sets that replaced the value by another."""
+    __slots__ = ("calls", "latest")
 
-    def add(self, call: Call) -> None:
-        """Add a call invoked after all that were added before."""
-        self.calls.append(call)
-        self.latest.append(call if not self.latest or call.end > self.latest[-1].end else self.latest[-1])
+    def __init__(self, calls: Sequence[Call]) -> None:
+        self.calls = calls
+        self.latest: list[Call] = list(accumulate(calls, lambda one, other: max(one, other, key=attrgetter("end"))))
+
+    def begun_by(self, instant: float) -> Call | None:
+        """Of the calls that were invoked by `instant` the one that ends last."""
+        begun = bisect_right(self.calls, instant, key=attrgetter("invoke"))
+        return self.latest[begun - 1] if begun else None
+
+
+_NOWHERE = _Sources(())
 
 
 class _Places:
@@ -64,65 +68,56 @@ class _Places:
 
     def __init__(self, calls: Sequence[Call], initial: Any) -> None:
         self.initial = initial
-        self.sources: defaultdict[Hashable, _Sources] = defaultdict(_Sources)
-        updates = [call for call in calls if isinstance(call.kind, Access) and call.kind.target is not KEEP]
-        for call in sorted(updates, key=attrgetter("invoke")):
-            access = call.kind
-            if isinstance(access, Access):
-                self.sources[access.target].add(call)
-                if access.expect is not ANY and access.expect != access.target and not call.optional:
-                    self.sources[access.expect].takers.append(call)
-        done = sorted((call for call in updates if not call.optional), key=attrgetter("end"))
+        kinds = ((call, call.kind) for call in calls if isinstance(call.kind, Access))
+        updates = sorted(((call, access) for call, access in kinds if access.target is not KEEP), key=_invoke)
+        leaving: defaultdict[Hashable, list[Call]] = defaultdict(list)
+        self.takers: defaultdict[Hashable, list[Call]] = defaultdict(list)
+        """By value: completed compare-and-sets that replaced it by another."""
+        for call, access in updates:
+            leaving[access.target].append(call)
+            if access.expect is not ANY and access.expect != access.target and not call.optional:
+                self.takers[access.expect].append(call)
+        self.sources = {value: _Sources(group) for value, group in leaving.items()}
+        done = sorted((call for call, _ in updates if not call.optional), key=attrgetter("end"))
         self._ends = [call.end for call in done]
-        self._last = list(_two_last(done))
+        self._newest: list[Call] = list(accumulate(done, lambda one, other: max(one, other, key=attrgetter("invoke"))))
 
-    def judge(self, call: Call, value: Hashable, failed: dict[Hashable, Operation]) -> Iterator[Finding]:
+    def judge(self, call: Call, value: Hashable, tried: dict[Hashable, Operation]) -> Iterator[Finding]:
         """What is wrong with a call that saw `value`."""
-        sources = self.sources.get(value)
-        begun = bisect_right(sources.calls, call.end, key=attrgetter("invoke")) if sources else 0
-        source = sources.latest[begun - 1] if sources and begun else None
-        at_first = value == self.initial
-        if source is None and not at_first:
-            if sources and sources.calls:
+        sources = self.sources.get(value, _NOWHERE)
+        source = sources.begun_by(call.end)
+        if source is None and value != self.initial:
+            if sources.calls:
                 yield future_read(call.operation, value, sources.calls[0].operation)
             else:
-                yield unwritten(call.operation, value, failed.get(value))
+                yield unwritten(call.operation, value, tried.get(value))
             return
-        replaced = self._replaced(value, call.invoke)
-        if replaced is not None and (source is None or source.end < replaced.invoke):
-            yield _stale(call, value, source, replaced)
+        newest = self._newest_before(call.invoke)
+        # Had the newest left this value too, it would be a source that ended no earlier than it began.
+        if newest is not None and (source is None or source.end < newest.invoke):
+            yield _stale(call, value, source, newest)
 
-    def _replaced(self, value: Hashable, instant: int) -> Call | None:
-        """Of the calls that left another value and ended before `instant`, the one that was invoked last."""
+    def _newest_before(self, instant: int) -> Call | None:
+        """Of the updates that ended before `instant` the one that was invoked last."""
         count = bisect_left(self._ends, instant)
-        pair = self._last[count - 1] if count else ()
-        return next((call for call in pair if isinstance(call.kind, Access) and call.kind.target != value), None)
+        return self._newest[count - 1] if count else None
 
     def crowded(self) -> Iterator[Finding]:
         """Values that were replaced more often than they can have been there."""
-        for value, found in self.sources.items():
-            there = len(found.calls) + (value == self.initial)
-            if there and len(found.takers) > there:
-                takers = [call.operation for call in found.takers[: there + 1]]
+        for value, found in self.takers.items():
+            sources = self.sources.get(value, _NOWHERE).calls
+            there = len(sources) + (value == self.initial)
+            if there and len(found) > there:
+                takers = [call.operation for call in found[: there + 1]]
                 names = " and ".join(item.process for item in takers)
                 times = "once" if there == 1 else f"{there} times"
                 detail = f"{names} each replaced {words(value)} of key {takers[0].key}, which was there {times}"
-                givers = [call.operation for call in found.calls]
+                givers = [call.operation for call in sources]
                 yield finding("two-winners", detail, takers[-1], [*givers, *takers])
 
 
-def _two_last(done: Sequence[Call]) -> Iterator[tuple[Call, ...]]:
-    """For each prefix: the call invoked last, and the one invoked last among those with another target."""
-    first: Call | None = None
-    second: Call | None = None
-    for call in done:
-        if first is None or call.invoke >= first.invoke:
-            if first is not None and _target(first) != _target(call):
-                second = first
-            first = call
-        elif _target(call) != _target(first) and (second is None or call.invoke > second.invoke):
-            second = call
-        yield tuple(item for item in (first, second) if item is not None)
+def _invoke(update: tuple[Call, Access]) -> int:
+    return update[0].invoke
 
 
 def _target(call: Call) -> Hashable:

@@ -169,9 +169,9 @@ class _Search:
         if not window:
             return None
         hungry = hungry and settled == bits
-        if settled & 1:
-            placed = ((settled + 1) & ~settled).bit_length() - 1
-            base, settled = base + placed, settled >> placed
+        while settled & 1:
+            base += 1
+            settled >>= 1
         if self._again((base, settled, ~state if hungry else state), used):
             return []
         self.reached = max(self.reached, limit)
@@ -246,7 +246,7 @@ class _Search:
     ) -> Iterator[_Configuration]:
         base, bits, state, used, hungry = configuration
         expect, row = self.kinds.expect, self.kinds.rows[state]
-        wanted = {expect[self.kind[at]] for at in window} - {_NONE, state} if self.overwrites else ()
+        wanted = {expect[self.kind[at]] for at in window} if self.overwrites else ()
         numbers = {number for value in wanted for number in self.sources.get(value, ())}
         for number in sorted(numbers.union(self.chained)):
             if hungry and expect[number] == _NONE:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 
-from scenarios.checks.linear.models import ANY, OPEN, Access, Call, Model
+from scenarios.checks.linear.models import OPEN, Access, Call, Model
 from scenarios.checks.linear.search import Answer, Budget, search
 
 _SHARE = 50
@@ -33,11 +33,11 @@ def witnesses(model: Model, calls: Sequence[Call], initial: Any, shown: Sequence
     They are no part of the contradiction; they tell a reader where the value came from.
     """
     accesses = [call.kind for call in shown if isinstance(call.kind, Access)]
-    known = {access.target for access in accesses} | {model.start(initial), ANY}
-    unknown = {access.expect for access in accesses} - known
+    left = {access.target for access in accesses}
+    wanted = {access.expect for access in accesses} - left - {model.start(initial)}
     found: dict[Hashable, Call] = {}
     for call in sorted(calls, key=attrgetter("invoke")):
-        if isinstance(call.kind, Access) and call.kind.target in unknown:
+        if isinstance(call.kind, Access) and call.kind.target in wanted:
             found.setdefault(call.kind.target, call)
     return list(found.values())
 
@@ -57,13 +57,12 @@ class _Shrinking:
         everything = [place for place, call in enumerate(self.calls) if not call.optional]
         early = [place for place in everything if self.calls[place].end <= answer.stuck]
         shown = early if self._contradict(early) else everything
-        size = max(1, len(shown) // 2)
-        while size:
-            less = self._without_stretches(shown, size)
-            if size == 1 and len(less) == len(shown):
-                return [self.calls[place] for place in shown]
-            shown = less
-            size = max(1, min(size // 2, len(shown) // 2))
+        size = len(shown) // 2
+        while size > 1:
+            shown = self._without_stretches(shown, size)
+            size = min(size, len(shown)) // 2
+        while (fewer := self._without_stretches(shown, 1)) != shown:
+            shown = fewer
         return [self.calls[place] for place in shown]
 
     def _without_stretches(self, shown: list[int], size: int) -> list[int]:
