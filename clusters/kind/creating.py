@@ -9,7 +9,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,6 +24,7 @@ from clusters.kind.names import Names
 from clusters.kind.place import Site, kind_program, kubeconfig
 from clusters.kind.removing import keep_words, remove_site
 from clusters.kind.routing import kindnet_cure
+from clusters.kind.working import end_programs
 from clusters.probe import PORT
 from clusters.shell import run
 from clusters.waiting import until
@@ -74,14 +75,27 @@ class Creation:
         return refused
 
     def _clear(self, error: BaseException) -> None:
-        if not isinstance(error, KeyboardInterrupt):
-            keep_words(self.site, self.folder / "failed")
-        remove_site(self.site)
+        """What the nodes said is kept, unless nobody waits for it; if it cannot be, that is told and no more."""
+        try:
+            if not isinstance(error, KeyboardInterrupt):
+                keep_words(self.site, self.folder / "failed")
+        except (RingproofError, OSError) as hindrance:
+            error.add_note(f"what the nodes said could not be kept: {hindrance}")
+        finally:
+            remove_site(self.site)
 
     def _everywhere(self, act: Callable[[ClusterPlace], T]) -> list[T]:
-        """The act on every cluster at once; the first error surfaces when all have ended."""
+        """The act on every cluster at once; the first error ends all of them, and surfaces when they have ended."""
         with ThreadPoolExecutor(len(self.layout.places)) as pool:
-            return list(pool.map(act, self.layout.places))
+            acts = [pool.submit(act, place) for place in self.layout.places]
+            try:
+                for ended in as_completed(acts):
+                    ended.result()
+                return [one.result() for one in acts]
+            except BaseException:
+                self._failed.set()
+                end_programs(self.layout.name)
+                raise
 
     def _prepare(self) -> None:
         if self.site.containers.labelled(f"ringproof.name={self.layout.name}", "network"):
@@ -183,17 +197,22 @@ class Creation:
         """Wait for what kind brings about, as long as kind has not failed."""
 
         def there() -> bool:
-            if self._failed.is_set():
-                raise ProvisionFailed(f"{what} is not waited for: kind has failed")
+            self._demand(what)
             return bool(probe())
 
         waited = (ConnectionError, TimeoutError, ClustersGone, ClustersRefused)
         until(what, there, timeout=CREATE_SECONDS, every=0.3, tolerate=waited)
 
+    def _demand(self, what: str) -> None:
+        """Nothing is waited for any more once a part of the creation has failed."""
+        if self._failed.is_set():
+            raise ProvisionFailed(f"{what} is not waited for: kind has failed")
+
     def _await_nodes(self, place: ClusterPlace) -> None:
         api = self.site.api(place)
 
         def lack() -> bool:
+            self._demand(f"readiness of {place.spec.name}")
             nodes = api.nodes()
             ready = [node for node in nodes if condition(node, "Ready") == "True"]
             return len(nodes) == len(ready) == place.spec.nodes + 1
