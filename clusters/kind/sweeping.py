@@ -81,9 +81,11 @@ def sweep_engine(containers: Containers, now: float) -> Iterator[str]:
         return containers.on_machine(image, command, stdin=stdin)
 
     for _ in range(MOST_LOOKS):
-        said = list(_look(containers, machine, now))
-        yield from said
-        if not said:
+        removed = False
+        for line in _look(containers, machine, now):
+            removed = True
+            yield line
+        if not removed:
             return
 
 
