@@ -1,7 +1,7 @@
 """One conformance test of NetworkOps, whatever provider implements it: what is added is listed, and deleted exactly.
 
-A provider joins by one entry in PROVIDERS: a context manager that yields namespaces of a live cluster: a node, the client
-pod and another pod, with a neighbour to route through.
+A provider joins by one entry in PROVIDERS: a context manager that yields namespaces of a live cluster: a node, the
+client pod and another pod, with a neighbour to route through.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def in_a_lab(folder: Path) -> Iterator[Spaces]:
 
 @contextmanager
 def in_kind(folder: Path) -> Iterator[Spaces]:
-    """One cluster of one worker: by `ip -j` through open shells in its containers, and in a pod entered from its node."""
+    """One cluster of one worker: `ip -j` by open shells in its containers, and in a pod entered from its node."""
     whole = named("kind-host-gw")
     one = whole.clusters[0].model_copy(update={"zones": whole.clusters[0].zones[:1]})
     topology = whole.model_copy(update={"ring": None, "clusters": (one,)})
