@@ -32,6 +32,7 @@ class Engine:
     """Containers and networks with their labels, and the tables of the machine; ``late`` appears after a removal."""
 
     program: str = "/usr/bin/docker"
+    is_podman: bool = False
     containers: dict[str, dict[str, str]] = field(default_factory=dict)
     mounted: set[str] = field(default_factory=set)
     networks: dict[str, dict[str, str]] = field(default_factory=dict)

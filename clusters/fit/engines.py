@@ -30,7 +30,12 @@ def found_engines(_asked: Asked) -> Iterator[Finding]:
     except EnvironmentUnfit as error:
         yield Finding("container engine", "fail", str(error), NEEDED, "" if here else INSTALL)
         return
-    yield Finding("container engine", "ok", f"{told}; {chosen.name} is used", NEEDED)
+    used = f"{told}; {chosen.name} is used"
+    if chosen.name == "podman":
+        fix = "no whole run was made with podman yet: install Docker where you can choose (docs/doctor.md)"
+        yield Finding("container engine", "warn", used, NEEDED, fix)
+        return
+    yield Finding("container engine", "ok", used, NEEDED)
 
 
 def measures(_asked: Asked) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from clusters.alive import Identity
@@ -39,6 +40,11 @@ class Containers:
     """Asks one engine, docker or podman, by its ``program``."""
 
     program: str
+
+    @property
+    def is_podman(self) -> bool:
+        """Whether it is podman, which says and takes some things otherwise than Docker."""
+        return Path(self.program).name == "podman"
 
     def ask(self, *words: str, timeout: float = SECONDS, stdin: str | None = None) -> str:
         """What a command of the engine printed.

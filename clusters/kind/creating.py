@@ -108,10 +108,9 @@ class Creation:
 
     def _network(self, place: ClusterPlace) -> None:
         labels = [word for key, value in self.marks.labels().items() for word in ("--label", f"{key}={value}")]
-        options = {
-            "com.docker.network.bridge.name": place.bridge,
-            "com.docker.network.bridge.enable_ip_masquerade": "false",
-        }
+        options = {"com.docker.network.bridge.name": place.bridge}
+        if not self.site.containers.is_podman:  # which refuses the option (containers/common libnetwork/netavark)
+            options["com.docker.network.bridge.enable_ip_masquerade"] = "false"
         set_options = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
         ranges = ["--subnet", str(place.spec.node_range), "--ip-range", str(place.node_pool)]
         ranges += ["--gateway", str(place.gateway)]
@@ -124,7 +123,7 @@ class Creation:
         path = self.folder / f"kind-{place.spec.name}.yaml"
         path.write_text(text(declared))
         self._client(place)
-        engine = Path(self.site.containers.program).name
+        engine = "podman" if self.site.containers.is_podman else "docker"
         settings = {
             "KIND_EXPERIMENTAL_PROVIDER": engine,
             f"KIND_EXPERIMENTAL_{engine.upper()}_NETWORK": place.network,

@@ -198,6 +198,8 @@ def _problem(name: Name, complaint: str) -> str:
     """Why an engine that is installed does not answer, with the fix."""
     said = complaint.strip().splitlines()[-1][:200] if complaint.strip() else "it says nothing"
     if "permission denied" in complaint.lower():
+        if name == "podman":  # it has no daemon whose group one could join
+            return f"podman is here, but this user may not use it ({said}); call this as root"
         return f"{name} is here, but this user may not use it ({said}); join its group: sudo usermod -aG {name} $USER"
     if "cannot connect" in complaint.lower() or "daemon running" in complaint.lower():
         return f"{name} is here, but its daemon does not run ({said}); as root on Debian: make kind-host"

@@ -25,7 +25,8 @@ def nodes_of(containers: Containers, tag: str) -> list[str]:
 
 def all_nodes(containers: Containers, *filters: str) -> list[str]:
     """Every node of clusters that are called as ours, in any state; ``filters`` are the engine's own for `ps`."""
-    form = '{{.Names}} {{.Label "' + KIND_LABEL + '"}}'
+    label = f'index .Labels "{KIND_LABEL}"' if containers.is_podman else f'.Label "{KIND_LABEL}"'
+    form = "{{.Names}} {{" + label + "}}"
     wanted = [word for one in (f"label={KIND_LABEL}", *filters) for word in ("--filter", one)]
     said = containers.ask("ps", "-a", *wanted, "--format", form)
     pairs = [line.split() for line in said.splitlines()]
