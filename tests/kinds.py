@@ -27,6 +27,8 @@ from images.host.prepare import WRAPPER
 
 ROOT = Path(__file__).parents[1]
 COMMAND = (sys.executable, "-m", "ringproof.command")
+DEFAULTS = ("env", "--default-signal=INT")
+"""A shell starts what runs in its background with Ctrl-C ignored, and all that it starts inherits that."""
 THEIR_RANGE = "198.51.100.0/24"
 """TEST-NET-2 (RFC 5737): of no cluster."""
 
@@ -62,8 +64,8 @@ class Machine:
         settings = {**os.environ, **self.settings, "PYTHONPATH": str(ROOT), "RINGPROOF_STATE": str(folder / "state")}
         with (folder / "said.txt").open("ab") as said:
             return subprocess.Popen(
-                [*self.prefix, *COMMAND, *words], cwd=folder, env=settings, stdin=subprocess.DEVNULL, stdout=said,
-                stderr=said, start_new_session=True,
+                [*DEFAULTS, *self.prefix, *COMMAND, *words], cwd=folder, env=settings, stdin=subprocess.DEVNULL,
+                stdout=said, stderr=said, start_new_session=True,
             )  # fmt: skip
 
     def sweep(self, folder: Path) -> str:

@@ -9,11 +9,12 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from clusters.errors import ClustersGone, ClustersRefused, ProvisionFailed, RingproofError
+from clusters.errors import ClustersGone, ClustersRefused, ProvisionFailed, RingproofError, WaitTimeout
 from clusters.kind import flannel, manifests
 from clusters.kind.api import condition
 from clusters.kind.asserting import assert_as_declared
@@ -93,9 +94,19 @@ class Creation:
                     ended.result()
                 return [one.result() for one in acts]
             except BaseException:
-                self._failed.set()
-                end_programs(self.layout.name)
+                self._end(acts)
                 raise
+
+    def _end(self, acts: Sequence[Future[T]]) -> None:
+        """The acts have ended, or are past helping: a thread may start one more program after the others were ended."""
+        self._failed.set()
+
+        def over() -> bool:
+            end_programs(self.layout.name)
+            return all(one.done() for one in acts)
+
+        with suppress(WaitTimeout):
+            until("the other clusters have ended", over, timeout=CREATE_SECONDS, every=0.5)
 
     def _prepare(self) -> None:
         if self.site.containers.labelled(f"ringproof.name={self.layout.name}", "network"):
@@ -130,6 +141,7 @@ class Creation:
         }
         command = [kind_program(), "create", "cluster", "--config", str(path), "--image", self.site.image.name]
         command += ["--kubeconfig", str(kubeconfig(self.layout.tag)), "--retain", "--quiet"]
+        self._demand(f"kind for {place.spec.name}")
         with ThreadPoolExecutor(1) as beside:
             furnished = beside.submit(self._furnish, place)
             try:
