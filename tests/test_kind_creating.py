@@ -68,9 +68,11 @@ def creation(folder: Path, engine: Engine) -> Creation:
 def kind(monkeypatch, tmp_path):
     """kind's command: what it was told, and how it ends."""
     told: list[tuple[list[str], dict[str, str]]] = []
+    both = threading.Barrier(2, timeout=30)  # else one of them may have failed before the other is begun
 
     def run(command, *, timeout, env):
         told.append((command, env))
+        both.wait()
         raise CommandFailed("kind create cluster: exit 1: ERROR: failed to join node")
 
     monkeypatch.setattr(creating, "run", run)

@@ -48,6 +48,7 @@ class Creation:
         self.layout = site.layout
         self.folder = marks.folder
         self._failed = threading.Event()
+        self._first: Exception | None = None
 
     def __call__(self) -> list[str]:
         """Everything stands when this returns; the blocks that the router refused.
@@ -88,14 +89,25 @@ class Creation:
     def _everywhere(self, act: Callable[[ClusterPlace], T]) -> list[T]:
         """The act on every cluster at once; the first error ends all of them, and surfaces when they have ended."""
         with ThreadPoolExecutor(len(self.layout.places)) as pool:
-            acts = [pool.submit(act, place) for place in self.layout.places]
+            acts = [pool.submit(self._noted, act, place) for place in self.layout.places]
             try:
                 for ended in as_completed(acts):
                     ended.result()
                 return [one.result() for one in acts]
-            except BaseException:
+            except BaseException as error:
                 self._end(acts)
-                raise
+                if self._first is None or not isinstance(error, Exception):
+                    raise
+                raise self._first from None
+
+    def _noted(self, act: Callable[[ClusterPlace], T], place: ClusterPlace) -> T:
+        """The act; its error is the one to tell when it is the first, since others follow from it."""
+        try:
+            return act(place)
+        except Exception as error:
+            self._first = self._first or error
+            self._failed.set()
+            raise
 
     def _end(self, acts: Sequence[Future[T]]) -> None:
         """The acts have ended, or are past helping: a thread may start one more program after the others were ended."""
