@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clusters.errors import EnvironmentUnfit
-from clusters.fit.finding import Asked, Finding
+from clusters.fit.finding import Asked, Finding, State
 from clusters.kind import engine
 from clusters.kind.containers import Containers
 from clusters.kind.place import find_image, kind_program
@@ -45,7 +45,7 @@ def measures(_asked: Asked) -> Iterator[Finding]:
     except EnvironmentUnfit:
         place = Path("/")
     for one in engine.measures(place):
-        state = "ok" if one.enough else "fail" if one.blocks else "warn"
+        state: State = "ok" if one.enough else "fail" if one.blocks else "warn"
         yield Finding(one.what, state, one.found, one.needed, "" if one.enough else one.remedy)
 
 
