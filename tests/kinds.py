@@ -118,9 +118,8 @@ class Others:
                 "7200",
             )
         for table in self.tables:
-            self.machine(
-                ["nft", "-f", "-"], f"table inet {table} {{ set ranges {{ type ipv4_addr; flags interval; }} }}\n"
-            )
+            words = f"table inet {table} {{\n set ranges {{ type ipv4_addr; flags interval; }}\n}}\n"
+            self.machine(["nft", "-f", "-"], words)
         self.machine(["ip", "route", "add", "unreachable", THEIR_RANGE, "metric", "4000"])
 
     @property
@@ -148,7 +147,8 @@ class Others:
             self.machine.containers.ask("network", "rm", name)
         for table in self.tables:
             self.machine(["nft", "-f", "-"], f"table inet {table}\ndelete table inet {table}\n")
-        self.machine(["ip", "route", "del", "unreachable", THEIR_RANGE, "metric", "4000"])
+        if f"route {THEIR_RANGE}" in self.machine.left():
+            self.machine(["ip", "route", "del", "unreachable", THEIR_RANGE, "metric", "4000"])
 
 
 class OwnEngine:
