@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -177,7 +178,12 @@ class OwnEngine:
         (self.folder / "config-file").write_text("{}")
         with (self.folder / "dockerd.log").open("ab") as log:
             self._daemon = subprocess.Popen([*self.prefix, *command], stdout=log, stderr=log, start_new_session=True)
-        until("an engine of our own", lambda: self._ask("version") == 0, timeout=60, every=0.5)
+        until("an engine of our own", lambda: self._ask("version") == 0 or self._ended(), timeout=60, every=0.5)
+
+    def _ended(self) -> bool:
+        assert self._daemon is not None
+        assert self._daemon.poll() is None, (self.folder / "dockerd.log").read_text()[-2000:]
+        return False
 
     def _ask(self, *words: str) -> int:
         return subprocess.run(
@@ -213,10 +219,10 @@ class OwnEngine:
 
 
 @contextmanager
-def own_engine(folder: Path) -> Iterator[tuple[OwnEngine, Machine]]:
+def own_engine() -> Iterator[tuple[OwnEngine, Machine]]:
     """An engine of our own that runs and holds the node image; it is gone when the block ends."""
     image = find_image(Containers("docker")).name
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="rp-engine-", dir="/tmp"))  # a socket's path has 107 characters at most
     engine = OwnEngine(folder)
     try:
         engine.start()

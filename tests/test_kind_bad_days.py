@@ -152,7 +152,7 @@ def test_clusters_whose_kubelet_cannot_start_are_told_about_and_removed(machine,
 def test_an_engine_that_is_restarted_in_the_middle_of_a_run_ends_it_and_leaves_nothing(tmp_path):
     place = tmp_path / "run"
     place.mkdir()
-    with own_engine(tmp_path / "engine") as (engine, machine):
+    with own_engine() as (engine, machine):
         others = Others(machine, tmp_path)
         others.up()
         before = machine.left()
