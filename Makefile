@@ -15,7 +15,7 @@ ROOMS := clusters images scenarios reports fixtures ringproof suites tests boots
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help venv run test test-kind bench sweep clean lint types layers unit lab lab-smoke controls judge mutants format lock kind-host kind-host-undo images
+.PHONY: help venv run test test-kind test-kind-bad-days bench bench-kind sweep clean lint types layers unit lab lab-smoke controls judge mutants format lock kind-host kind-host-undo images
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do \
@@ -32,6 +32,9 @@ test: lint types layers unit lab-smoke ## lint, types, layers, unit tests and a 
 
 bench: $(READY) ## formation, reschedule, overhead, planning and judging, measured
 	$(PY) -m ringproof.bench $(ARGS)
+
+bench-kind: $(READY) ## real clusters, their ring, memory, reschedule and teardown, measured (2 minutes for each repeat)
+	$(PY) -m ringproof.bench --provider kind $(ARGS)
 
 sweep: $(READY) ## find and undo what a killed run left
 	$(BIN)ringproof sweep $(ARGS)
@@ -55,7 +58,10 @@ unit: $(READY) ## tests of the harness itself
 	$(PY) -m pytest tests -n auto -q -m "not slow and not kind"
 
 test-kind: $(READY) ## two real kind clusters and their ring: made, asked, cut, healed, taken down, nothing left
-	$(PY) -m pytest tests/test_kind_live.py -m kind -q $(ARGS)
+	$(PY) -m pytest tests/test_kind_live.py tests/test_network_ops.py -m kind -q $(ARGS)
+
+test-kind-bad-days: $(READY) ## real clusters killed, interrupted and broken at any step; the engine restarted under them
+	$(PY) -m pytest tests/test_kind_bad_days.py -m kind -q $(ARGS)
 
 lab lab-smoke: $(READY) ## the short lab run alone
 	$(PY) -m pytest suites -m smoke -p no:cacheprovider $(ARGS)

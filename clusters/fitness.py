@@ -10,12 +10,13 @@ from collections.abc import Iterator
 
 from clusters.catalog import catalog
 from clusters.errors import EnvironmentUnfit
-from clusters.fit import kernel, machine, places, stores
+from clusters.fit import engines, kernel, machine, places, stores
 from clusters.fit.finding import Asked, Check, Finding
+from clusters.providers import KIND, LAB, PROVIDERS
 from clusters.topology import Topology
 
-PROVIDERS = ("lab",)
-"""The providers that make clusters in this version."""
+NO_KIND = (LAB, "existing")
+"""For kind the same things are measured as its engine needs them."""
 DEMO = "ringproof demo: a recorded run of a real ring, judged here without a lab"
 """What a machine that cannot carry a lab is pointed to."""
 
@@ -26,7 +27,7 @@ def provider(asked: Asked) -> Iterator[Finding]:
         yield Finding("provider", "ok", asked.provider, " or ".join(PROVIDERS))
         return
     told = f"{asked.provider} makes no clusters in this version"
-    yield Finding("provider", "fail", told, " or ".join(PROVIDERS), f"ringproof doctor --provider {PROVIDERS[0]}")
+    yield Finding("provider", "fail", told, " or ".join(PROVIDERS), f"ringproof doctor --provider {LAB}")
 
 
 CHECKS = (
@@ -35,13 +36,16 @@ CHECKS = (
     Check("kernel acts", kernel.acts, "namespaces", lab_only=True),
     Check("namespace limits", kernel.namespaces, "namespaces", lab_only=True),
     Check("programs", kernel.programs, "programs", lab_only=True),
-    Check("memory", machine.memory, "memory"),
+    Check("container engine", engines.found_engines, "container-engine", providers=(KIND,)),
+    Check("engine's needs", engines.measures, "container-engine", providers=(KIND,)),
+    Check("node image", engines.node_image, "node-image", providers=(KIND,)),
+    Check("memory", machine.memory, "memory", providers=NO_KIND),
     Check("processors", machine.processors, "processors"),
     Check("threads", machine.threads, "limits"),
-    Check("open files", machine.files, "limits"),
+    Check("open files", machine.files, "limits", providers=NO_KIND),
     Check("memory mappings", machine.mappings, "limits"),
-    Check("inotify", machine.inotify, "limits"),
-    Check("control groups", machine.control_groups, "limits"),
+    Check("inotify", machine.inotify, "limits", providers=NO_KIND),
+    Check("control groups", machine.control_groups, "limits", providers=NO_KIND),
     Check("clock", machine.clock, "clock"),
     Check("address plan", places.plans, "addresses"),
     Check("host routes", places.routes, "addresses"),
@@ -61,23 +65,26 @@ def examine(asked: Asked) -> list[Finding]:
     return [finding for check in CHECKS for finding in check.findings(asked)]
 
 
-def require(*topologies: Topology) -> None:
-    """Nothing when a lab of each topology can run here, of every named one with a ring when none is given.
+def require(*topologies: Topology, made_by: str = LAB) -> None:
+    """Nothing when clusters of each topology can run here, of every named one with a ring when none is given.
 
     Else EnvironmentUnfit: the sentence that doctor shows for the first failed check, with the fix, and
     the pointer to the demo as a note.
     """
-    found = examine(Asked(topologies or tuple(one for one in catalog().values() if one.ring)))
+    found = examine(Asked(topologies or tuple(one for one in catalog().values() if one.ring), made_by))
     try:
-        refuse(found)
+        refuse(found, made_by)
     except EnvironmentUnfit as error:
         error.add_note(DEMO)
         raise
 
 
-def refuse(found: list[Finding]) -> None:
+def refuse(found: list[Finding], made_by: str = LAB) -> None:
     """EnvironmentUnfit with the first failed finding's sentence; nothing when none failed."""
     failed = [finding for finding in found if finding.state == "fail"]
     if failed:
-        more = f" (and {len(failed) - 1} more: ringproof doctor)" if len(failed) > 1 else ""
+        asked = "" if made_by == LAB else f" --provider {made_by}"
+        more = f" (and {len(failed) - 1} more: ringproof doctor{asked})" if len(failed) > 1 else ""
+        if made_by == KIND:
+            raise EnvironmentUnfit(f"this machine cannot carry kind clusters: {failed[0]}{more}")
         raise EnvironmentUnfit(f"this machine cannot carry a lab: {failed[0]}{more}")

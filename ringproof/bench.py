@@ -1,7 +1,8 @@
 """`make bench`: how fast it is here, `python -m ringproof.bench`. It measures, and never judges a speed.
 
 Every ratio is made of two measurements of the same repeat on the same machine, because machines differ by more than
-any change of the code. ``--quick`` leaves out what forms rings.
+any change of the code. ``--quick`` leaves out what forms rings. `make bench-kind` (``--provider kind``) measures real
+clusters and their ring, and nothing else.
 """
 
 from __future__ import annotations
@@ -21,13 +22,15 @@ from rich.text import Text
 from clusters.catalog import named
 from clusters.errors import ArtifactMissing, EnvironmentUnfit, RingproofError, UsageError
 from clusters.fitness import require
+from clusters.providers import KIND, LAB, PROVIDERS, provider
 from clusters.ring.java import find_java
 from ringproof.bench_figures import Figure, Report, machine, shown
 from ringproof.bench_files import Deadline, judging, newest_run, overheads, planning
+from ringproof.bench_kind import kind_facts, kind_rings
 from ringproof.bench_oracle import oracle
 from ringproof.bench_rings import rings
 from ringproof.running import INTERRUPTED, Order, interruptible, run
-from scenarios.profiles import STUB, Selection
+from scenarios.profiles import PLACES, STUB, Selection
 from scenarios.runs import RUNS
 
 ROOT = Path(__file__).parents[1]
@@ -47,6 +50,7 @@ class Wanted:
     topology: str
     run: Path | None
     runs: Path = RUNS
+    provider: str = LAB
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,9 +72,13 @@ def bench(wanted: Wanted, console: Console) -> int:
 
     A part that fails is named with its reason and the others go on; the exit code is that of the last failure.
     """
-    if not wanted.quick:
-        require()
-    report = Report(datetime.now(UTC), machine(_java(wanted.topology)))
+    if wanted.provider == KIND:
+        provider(KIND).require(named(wanted.topology))
+        report = Report(datetime.now(UTC), machine("") | kind_facts(), about=KIND)
+    else:
+        if not wanted.quick:
+            require()
+        report = Report(datetime.now(UTC), machine(_java(wanted.topology)))
     deadline = Deadline(wanted.seconds)
 
     def say(words: str) -> None:
@@ -100,6 +108,8 @@ def bench(wanted: Wanted, console: Console) -> int:
 def _parts(
     wanted: Wanted, deadline: Deadline, say: Callable[[str], None]
 ) -> list[tuple[str, Callable[[], list[Figure]]]]:
+    if wanted.provider == KIND:
+        return [("kind clusters", lambda: kind_rings(wanted.topology, deadline, wanted.repeats, say))]
     parts: list[tuple[str, Callable[[], list[Figure]]]] = [
         ("planning", lambda: planning(deadline, wanted.repeats)),
         ("judging and report", lambda: judging(deadline, wanted.repeats)),
@@ -159,12 +169,17 @@ def _parsed(arguments: Sequence[str] | None) -> Wanted:
     parser.add_argument(
         "--seconds", type=float, default=MOST_SECONDS, help="after which no repeat begins (%(default)s)"
     )
-    parser.add_argument("--topology", default=STUB, help="the ring to form (%(default)s)")
+    parser.add_argument("--provider", choices=PROVIDERS, default=LAB, help="what makes the clusters (%(default)s)")
+    parser.add_argument("--topology", help=f"the ring to form ({STUB}, on kind {PLACES[KIND][STUB]})")
     parser.add_argument("--run", type=Path, help="the run whose scenario overhead is told; else the newest")
     given = parser.parse_args(arguments)
     if given.repeats < 1:
         raise UsageError("--repeats must be 1 or more")
-    return Wanted(given.quick, given.write, given.repeats, given.seconds, given.topology, given.run)
+    if given.quick and given.provider == KIND:
+        raise UsageError("--quick forms no ring, so it leaves nothing to measure on kind")
+    topology = given.topology or PLACES.get(given.provider, {}).get(STUB, STUB)
+    asked = (given.quick, given.write, given.repeats, given.seconds, topology, given.run)
+    return Wanted(*asked, provider=given.provider)
 
 
 if __name__ == "__main__":

@@ -53,12 +53,15 @@ class Report:
     machine: dict[str, Any]
     figures: list[Figure] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    about: str = ""
+    """Of which part of the product, "" for what `make bench` measures."""
 
     @property
     def name(self) -> str:
-        """The name of its files: date and machine, nothing that tells whose machine it is."""
+        """The name of its files: date, part and machine, nothing that tells whose machine it is."""
         machine = self.machine
         told = f"{machine.get('cores')}-cores-{machine.get('memory_gb')}-gb-{machine.get('machine')}"
+        told = f"{self.about}-{told}" if self.about else told
         return f"{self.started:%Y-%m-%d}-{re.sub(r'[^A-Za-z0-9._]+', '-', told)}"
 
     def as_json(self) -> dict[str, Any]:
@@ -81,7 +84,8 @@ class Report:
         left = "".join(f"\nLeft out: {cell(one)}\n" for one in self.left_out)
         head = "| part | figure | min | median | unit | repeats | |\n|---|---|---:|---:|---|---:|---|\n"
         described = ", ".join(f"{key} {value}" for key, value in self.machine.items())
-        return f"# Bench of {self.started:%Y-%m-%d}\n\n{cell(described)}\n\n{head}{rows}{left}"
+        about = f" on {self.about}" if self.about else ""
+        return f"# Bench{about} of {self.started:%Y-%m-%d}\n\n{cell(described)}\n\n{head}{rows}{left}"
 
     def write(self, folder: Path) -> tuple[Path, Path]:
         """Write the table and all values below ``folder``; returns both paths. The same day's are replaced."""

@@ -100,7 +100,7 @@ class Rings:
             single = single_start(self.topology, warm=warm)
             steps: dict[str, float] = {}
             begun = time.monotonic_ns()
-            standing = StandingRing(self.topology, Path(place, "ring"), new_run_id(), _noting(steps, begun))
+            standing = StandingRing(self.topology, Path(place, "ring"), new_run_id(), noting(steps, begun))
             with standing:
                 ring = standing.ring()
                 agreed = seconds_since(begun)
@@ -187,7 +187,9 @@ def seconds_since(begun: int) -> float:
     return (time.monotonic_ns() - begun) / SECOND
 
 
-def _noting(steps: dict[str, float], begun: int) -> Say:
+def noting(steps: dict[str, float], begun: int) -> Say:
+    """What takes the steps of a formation down, with the seconds at which each was told first."""
+
     def note(text: str) -> None:
         steps.setdefault(text, seconds_since(begun))
 

@@ -18,6 +18,8 @@ from clusters.errors import EnvironmentUnfit
 from clusters.fit.finding import Asked, Check, Finding
 from clusters.fit.sizes import largest
 from clusters.fitness import DEMO, examine
+from clusters.kind.engine import MEMORY as KIND_MEMORY
+from clusters.providers import KIND
 from scenarios.codes import of_doctor
 from scenarios.profiles import Selection
 from scenarios.runs import RUNS, unfinished
@@ -95,5 +97,6 @@ def _conclusion(asked: Asked, found: Sequence[Finding]) -> Text:
     most = largest(asked.topologies)
     warned = sum(finding.state == "warn" for finding in found)
     notes = f"; {warned} warning{'s' if warned > 1 else ''}" if warned else ""
-    size = f"{most.hosts} hosts and {most.memory_gb:.1f} GB at most"
+    memory = KIND_MEMORY / 1e9 if asked.provider == KIND else most.memory_gb
+    size = f"{most.hosts} hosts and {memory:.1f} GB at most"
     return Text(f"a {what} can run here, for {names}: {size}{notes}", "bold green")

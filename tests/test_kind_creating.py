@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,7 @@ class Engine:
     """An engine that remembers what it was told and says what a test put in."""
 
     program: str = "/usr/bin/docker"
+    is_podman: bool = False
     networks: list[str] = field(default_factory=list)
     running: list[str] = field(default_factory=list)
     told: list[list[str]] = field(default_factory=list)
@@ -66,9 +68,11 @@ def creation(folder: Path, engine: Engine) -> Creation:
 def kind(monkeypatch, tmp_path):
     """kind's command: what it was told, and how it ends."""
     told: list[tuple[list[str], dict[str, str]]] = []
+    both = threading.Barrier(2, timeout=30)  # else one of them may have failed before the other is begun
 
     def run(command, *, timeout, env):
         told.append((command, env))
+        both.wait()
         raise CommandFailed("kind create cluster: exit 1: ERROR: failed to join node")
 
     monkeypatch.setattr(creating, "run", run)
@@ -127,6 +131,57 @@ def test_kind_gets_one_kubeconfig_of_the_run_and_its_own_network(tmp_path, kind)
         )
         assert env["KIND_EXPERIMENTAL_PROVIDER"] == "docker"
         assert "--retain" in command  # else kind removes what could say why it failed
+
+
+def test_podman_is_told_what_it_knows(tmp_path, kind):
+    """It has no such option as masquerade, and refuses options that it does not know."""
+    engine = Engine("/usr/bin/podman", is_podman=True)
+    with pytest.raises(ProvisionFailed):
+        creation(tmp_path, engine)()
+
+    places = lay_out(named("kind-host-gw"), MARKS.name).places
+    made = [words for words in engine.told if words[:2] == ["network", "create"]]
+    assert [words[words.index("-o") + 1] for words in made] == [
+        f"com.docker.network.bridge.name={place.bridge}" for place in places
+    ]
+    assert all(words.count("-o") == 1 for words in made)
+    assert {env["KIND_EXPERIMENTAL_PODMAN_NETWORK"] for _, env in kind} == {place.network for place in places}
+    assert {env["KIND_EXPERIMENTAL_PROVIDER"] for _, env in kind} == {"podman"}
+    listed = [words for words in engine.told if words[0] == "ps"]
+    assert listed
+    assert all('{{index .Labels "io.x-k8s.kind.cluster"}}' in words[-1] for words in listed)
+
+
+def test_words_that_cannot_be_kept_hinder_no_removal(tmp_path, kind):
+    """A full disk, or an engine that ended: then the reason of the failure is still told, and all is removed."""
+    engine = Engine()
+    make = creation(tmp_path, engine)
+    engine.running = [make.layout.places[0].control_plane]
+    (tmp_path / "failed").write_text("in the way")
+    with pytest.raises(ProvisionFailed, match="failed to join node") as failed:
+        make()
+
+    assert engine.running[0] in engine.removed
+    assert engine.networks == []
+    assert failed.value.__cause__.__notes__[0].startswith("what the nodes said could not be kept: ")
+
+
+def test_the_first_failure_is_told_and_ends_the_other_cluster(tmp_path, kind, monkeypatch):
+    """The other one is on its way for a while yet; nobody waits for it."""
+    ended, waiting = threading.Event(), threading.Event()
+
+    def run(command, *, timeout, env):
+        if "west" in env["KIND_EXPERIMENTAL_DOCKER_NETWORK"]:
+            assert waiting.wait(10)
+            raise CommandFailed("kind create cluster: exit 1: ERROR: no space left on device")
+        waiting.set()
+        assert ended.wait(10)
+        raise CommandFailed("kind create cluster: exit -9: ")
+
+    monkeypatch.setattr(creating, "run", run)
+    monkeypatch.setattr(creating, "end_programs", lambda name: ended.set())
+    with pytest.raises(ProvisionFailed, match="no space left on device"):
+        creation(tmp_path, Engine())()
 
 
 def test_the_guard_stands_before_any_node_and_goes_after_all(tmp_path, kind):

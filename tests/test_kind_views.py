@@ -22,7 +22,7 @@ from clusters.kind.layout import Marks, lay_out
 from clusters.kind.provider import bytes_of, changes
 from clusters.kind.routing import NodeFacts
 from clusters.kind.states import container_identity, owner_of, pod_state
-from clusters.kind.sweeping import over, stray_tags
+from clusters.kind.sweeping import over, tags_of_guards
 from clusters.network import Rule
 from clusters.shell import CommandFailed
 from tests.test_kind_pure import IMAGE, MARKS, spoken
@@ -254,9 +254,9 @@ def test_only_dead_or_expired_sets_may_be_removed():
     assert over(replace(alive, owner=replace(alive.owner, boot="another")), 0.0) is not None
 
 
-def test_a_guard_whose_clusters_are_known_is_no_stray():
+def test_every_guard_is_known_by_its_tag():
     layout = lay_out(named("kind-host-gw"), MARKS.name)
     _, machine = spoken({f"rp_{layout.tag}": [], "rp_0badcafe": []}, [])
 
-    assert stray_tags(machine, {MARKS.name: MARKS}) == {"0badcafe"}
+    assert tags_of_guards(machine) == {layout.tag, "0badcafe"}
     assert json.loads(machine(["nft", "-j", "list", "tables"]))["nftables"]

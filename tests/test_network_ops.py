@@ -1,11 +1,12 @@
 """One conformance test of NetworkOps, whatever provider implements it: what is added is listed, and deleted exactly.
 
-A provider joins by one entry in PROVIDERS: a context manager that yields two namespaces of a live cluster, a node and a
-pod, with a live neighbour of the node to route through.
+A provider joins by one entry in PROVIDERS: a context manager that yields namespaces of a live cluster: a node, the
+client pod and another pod, with a neighbour to route through.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,18 +14,22 @@ from pathlib import Path
 
 import pytest
 
+from clusters.catalog import named
+from clusters.cluster import PodSpec
 from clusters.errors import RingproofError
 from clusters.network import PROTOCOL, NetworkOps, Route, Rule
-from tests.labs import Hand, lab_up, small
+from clusters.providers import KIND, provider
+from tests.labs import SLEEPER, Hand, lab_up, small
 from tests.rules import RULES
-
-pytestmark = pytest.mark.lab
 
 
 @dataclass
 class Spaces:
+    """``neighbour`` is an address that a route of the node may go by, at its eth0, and that the client reaches."""
+
     node: NetworkOps
     pod: NetworkOps
+    other: NetworkOps
     neighbour: str
     hand: Hand
 
@@ -35,20 +40,43 @@ def in_a_lab(folder: Path) -> Iterator[Spaces]:
         cluster = lab.clusters[0]
         client = cluster.pod("client")
         hand = Hand(client)
-        yield Spaces(cluster.nodes()[0].net, client.net, str(cluster.layout.gateway), hand)
+        other = cluster.create_pod(PodSpec("sleeper", cluster.spec.zones[0], SLEEPER))
+        yield Spaces(cluster.nodes()[0].net, client.net, other.net, str(cluster.layout.gateway), hand)
         hand.close()
 
 
-PROVIDERS = {"lab": in_a_lab}
+@contextmanager
+def in_kind(folder: Path) -> Iterator[Spaces]:
+    """One cluster of one worker: `ip -j` by open shells in its containers, and in a pod entered from its node."""
+    whole = named("kind-host-gw")
+    one = whole.clusters[0].model_copy(update={"zones": whole.clusters[0].zones[:1]})
+    topology = whole.model_copy(update={"ring": None, "clusters": (one,)})
+    name = f"test-{uuid.uuid4().hex[:8]}/network/0"
+    handle = provider(KIND).start(topology, name, folder)
+    try:
+        clusters = provider(KIND).attach(topology, name)
+        cluster = clusters.clusters[0]
+        client = cluster.pod("client")
+        hand = Hand(client)
+        other = cluster.create_pod(PodSpec("sleeper", one.zones[0]))
+        node = next(node for node in cluster.nodes() if node.zone == one.zones[0])
+        yield Spaces(node.net, client.net, other.net, str(cluster.place.router), hand)
+        hand.close()
+        clusters.close()
+    finally:
+        handle.close()
 
 
-@pytest.fixture(params=PROVIDERS, scope="module")
+PROVIDERS = {"lab": in_a_lab, "kind": in_kind}
+
+
+@pytest.fixture(params=[pytest.param(name, marks=getattr(pytest.mark, name)) for name in PROVIDERS], scope="module")
 def spaces(request, tmp_path_factory):
     with PROVIDERS[request.param](tmp_path_factory.mktemp(request.param)) as found:
         yield found
 
 
-@pytest.fixture(params=["node", "pod"])
+@pytest.fixture(params=["node", "pod", "other"])
 def net(request, spaces):
     found = getattr(spaces, request.param)
     rules, routes = found.rules(), found.routes()

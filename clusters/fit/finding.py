@@ -75,16 +75,23 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A question with its section of the page; ``lab_only`` ones are skipped for every other provider."""
+    """A question with its section of the page.
+
+    ``lab_only`` ones are shown as skipped for every other provider; those with ``providers`` are not asked for others,
+    which have a question of their own about the same thing or no use for the answer.
+    """
 
     id: str
     ask: Callable[[Asked], Iterable[Finding]]
     section: str
     lab_only: bool = False
+    providers: tuple[str, ...] = ()
 
     def findings(self, asked: Asked) -> Iterator[Finding]:
-        """What it finds, at least one finding; whatever it raises becomes a failed one with that sentence."""
+        """What it finds, one at least where it is asked; whatever it raises becomes a failed one with that sentence."""
         page = f"{PAGE}#{self.section}"
+        if self.providers and asked.provider not in self.providers:
+            return
         if self.lab_only and asked.provider != "lab":
             yield Finding(self.id, "skipped", "not looked at", "of the lab alone", page=page)
             return

@@ -6,9 +6,12 @@ import json
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from clusters.alive import Identity
 from clusters.errors import ClustersGone, ClustersRefused
+from clusters.kind.layout import LABEL_OWNER, owner_label
 from clusters.shell import CommandFailed, run
 
 SECONDS = 30.0
@@ -38,6 +41,11 @@ class Containers:
 
     program: str
 
+    @property
+    def is_podman(self) -> bool:
+        """Whether it is podman, which says and takes some things otherwise than Docker."""
+        return Path(self.program).name == "podman"
+
     def ask(self, *words: str, timeout: float = SECONDS, stdin: str | None = None) -> str:
         """What a command of the engine printed.
 
@@ -62,8 +70,12 @@ class Containers:
         return self.ask(*head, container, *command, timeout=timeout, stdin=stdin)
 
     def on_machine(self, image: str, command: Sequence[str], *, stdin: str | None = None) -> str:
-        """What a command printed in the machine's own network, where the engine may do what its user may not."""
+        """What a command printed in the machine's own network, where the engine may do what its user may not.
+
+        The container is gone with the command; if this process dies meanwhile, it is known by its owner.
+        """
         head = ["run", "--rm", "-i", "--network", "host", "--cap-drop", "ALL", "--cap-add", "NET_ADMIN"]
+        head += ["--label", f"{LABEL_OWNER}={owner_label(Identity.of())}"]
         return self.ask(*head, "--entrypoint", command[0], image, *command[1:], stdin=stdin or "")
 
     def open(self, container: str, command: Sequence[str], options: Sequence[str] = ()) -> list[str]:

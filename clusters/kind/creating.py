@@ -9,11 +9,12 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from clusters.errors import ClustersGone, ClustersRefused, ProvisionFailed, RingproofError
+from clusters.errors import ClustersGone, ClustersRefused, ProvisionFailed, RingproofError, WaitTimeout
 from clusters.kind import flannel, manifests
 from clusters.kind.api import condition
 from clusters.kind.asserting import assert_as_declared
@@ -24,6 +25,7 @@ from clusters.kind.names import Names
 from clusters.kind.place import Site, kind_program, kubeconfig
 from clusters.kind.removing import keep_words, remove_site
 from clusters.kind.routing import kindnet_cure
+from clusters.kind.working import end_programs
 from clusters.probe import PORT
 from clusters.shell import run
 from clusters.waiting import until
@@ -46,6 +48,7 @@ class Creation:
         self.layout = site.layout
         self.folder = marks.folder
         self._failed = threading.Event()
+        self._first: Exception | None = None
 
     def __call__(self) -> list[str]:
         """Everything stands when this returns; the blocks that the router refused.
@@ -74,14 +77,48 @@ class Creation:
         return refused
 
     def _clear(self, error: BaseException) -> None:
-        if not isinstance(error, KeyboardInterrupt):
-            keep_words(self.site, self.folder / "failed")
-        remove_site(self.site)
+        """What the nodes said is kept, unless nobody waits for it; if it cannot be, that is told and no more."""
+        try:
+            if not isinstance(error, KeyboardInterrupt):
+                keep_words(self.site, self.folder / "failed")
+        except (RingproofError, OSError) as hindrance:
+            error.add_note(f"what the nodes said could not be kept: {hindrance}")
+        finally:
+            remove_site(self.site)
 
     def _everywhere(self, act: Callable[[ClusterPlace], T]) -> list[T]:
-        """The act on every cluster at once; the first error surfaces when all have ended."""
+        """The act on every cluster at once; the first error ends all of them, and surfaces when they have ended."""
         with ThreadPoolExecutor(len(self.layout.places)) as pool:
-            return list(pool.map(act, self.layout.places))
+            acts = [pool.submit(self._noted, act, place) for place in self.layout.places]
+            try:
+                for ended in as_completed(acts):
+                    ended.result()
+                return [one.result() for one in acts]
+            except BaseException as error:
+                self._end(acts)
+                if self._first is None or not isinstance(error, Exception):
+                    raise
+                raise self._first from None
+
+    def _noted(self, act: Callable[[ClusterPlace], T], place: ClusterPlace) -> T:
+        """The act; its error is the one to tell when it is the first, since others follow from it."""
+        try:
+            return act(place)
+        except Exception as error:
+            self._first = self._first or error
+            self._failed.set()
+            raise
+
+    def _end(self, acts: Sequence[Future[T]]) -> None:
+        """The acts have ended, or are past helping: a thread may start one more program after the others were ended."""
+        self._failed.set()
+
+        def over() -> bool:
+            end_programs(self.layout.name)
+            return all(one.done() for one in acts)
+
+        with suppress(WaitTimeout):
+            until("the other clusters have ended", over, timeout=CREATE_SECONDS, every=0.5)
 
     def _prepare(self) -> None:
         if self.site.containers.labelled(f"ringproof.name={self.layout.name}", "network"):
@@ -94,10 +131,9 @@ class Creation:
 
     def _network(self, place: ClusterPlace) -> None:
         labels = [word for key, value in self.marks.labels().items() for word in ("--label", f"{key}={value}")]
-        options = {
-            "com.docker.network.bridge.name": place.bridge,
-            "com.docker.network.bridge.enable_ip_masquerade": "false",
-        }
+        options = {"com.docker.network.bridge.name": place.bridge}
+        if not self.site.containers.is_podman:  # which refuses the option (containers/common libnetwork/netavark)
+            options["com.docker.network.bridge.enable_ip_masquerade"] = "false"
         set_options = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
         ranges = ["--subnet", str(place.spec.node_range), "--ip-range", str(place.node_pool)]
         ranges += ["--gateway", str(place.gateway)]
@@ -110,13 +146,14 @@ class Creation:
         path = self.folder / f"kind-{place.spec.name}.yaml"
         path.write_text(text(declared))
         self._client(place)
-        engine = Path(self.site.containers.program).name
+        engine = "podman" if self.site.containers.is_podman else "docker"
         settings = {
             "KIND_EXPERIMENTAL_PROVIDER": engine,
             f"KIND_EXPERIMENTAL_{engine.upper()}_NETWORK": place.network,
         }
         command = [kind_program(), "create", "cluster", "--config", str(path), "--image", self.site.image.name]
         command += ["--kubeconfig", str(kubeconfig(self.layout.tag)), "--retain", "--quiet"]
+        self._demand(f"kind for {place.spec.name}")
         with ThreadPoolExecutor(1) as beside:
             furnished = beside.submit(self._furnish, place)
             try:
@@ -183,17 +220,22 @@ class Creation:
         """Wait for what kind brings about, as long as kind has not failed."""
 
         def there() -> bool:
-            if self._failed.is_set():
-                raise ProvisionFailed(f"{what} is not waited for: kind has failed")
+            self._demand(what)
             return bool(probe())
 
         waited = (ConnectionError, TimeoutError, ClustersGone, ClustersRefused)
         until(what, there, timeout=CREATE_SECONDS, every=0.3, tolerate=waited)
 
+    def _demand(self, what: str) -> None:
+        """Nothing is waited for any more once a part of the creation has failed."""
+        if self._failed.is_set():
+            raise ProvisionFailed(f"{what} is not waited for: kind has failed")
+
     def _await_nodes(self, place: ClusterPlace) -> None:
         api = self.site.api(place)
 
         def lack() -> bool:
+            self._demand(f"readiness of {place.spec.name}")
             nodes = api.nodes()
             ready = [node for node in nodes if condition(node, "Ready") == "True"]
             return len(nodes) == len(ready) == place.spec.nodes + 1

@@ -67,8 +67,8 @@ class Engine:
 
 
 @dataclass(frozen=True)
-class Lack:
-    """One thing that the machine has too little of for kind: what was found, what is needed, and the fix.
+class Measure:
+    """One thing that kind needs of the machine: what was found, what is needed, whether that is enough, and the fix.
 
     ``blocks`` is False where kind runs all the same, with the cure of `make kind-host` or a warning.
     """
@@ -78,6 +78,7 @@ class Lack:
     needed: str
     remedy: str
     blocks: bool
+    enough: bool
 
 
 def engines() -> list[Engine]:
@@ -130,9 +131,14 @@ def storage(engine: Engine) -> Path:
     return place
 
 
-def lacks(place: Path = Path("/")) -> list[Lack]:
-    """Return what this machine has too little of for two clusters with a ring; ``place`` is the engine's storage."""
-    return [*_kernel_lacks(), *_limit_lacks(), *_size_lacks(place)]
+def measures(place: Path = Path("/")) -> list[Measure]:
+    """Return all that two clusters with a ring need of this machine; ``place`` is the engine's storage."""
+    return [*_kernel(), *_limits(), *_sizes(place)]
+
+
+def lacks(place: Path = Path("/")) -> list[Measure]:
+    """Return what this machine has too little of; see measures()."""
+    return [measure for measure in measures(place) if not measure.enough]
 
 
 def bounding_set_lacks() -> tuple[str, ...]:
@@ -153,47 +159,47 @@ def control_groups() -> Literal["v2", "v1", "hybrid", "none"]:
     return "v2" if "cgroup2" in kinds else "v1" if "cgroup" in kinds else "none"
 
 
-def _kernel_lacks() -> Iterator[Lack]:
-    for name, needed, blocks in (("max_user_instances", INSTANCES, True), ("max_user_watches", WATCHES, True)):
+def _kernel() -> Iterator[Measure]:
+    for name, needed in (("max_user_instances", INSTANCES), ("max_user_watches", WATCHES)):
         found = int(_read(f"/proc/sys/fs/inotify/{name}") or 0)
-        if found < needed:
-            remedy = f"as root: make kind-host, or sysctl fs.inotify.{name}={needed}"
-            yield Lack(f"fs.inotify.{name}", str(found), str(needed), remedy, blocks)
+        remedy = f"as root: make kind-host, or sysctl fs.inotify.{name}={needed}"
+        yield Measure(f"fs.inotify.{name}", str(found), str(needed), remedy, blocks=True, enough=found >= needed)
     mode = control_groups()
     if mode == "none":
-        yield Lack(
-            "control groups", "none mounted", "version 1 or 2", "mount them, or use another machine", blocks=True
-        )
-    elif mode != "v2":
-        remedy = "runs with Docker or with podman and runc; boot with systemd.unified_cgroup_hierarchy=1 for version 2"
-        yield Lack("control groups", mode, "v2", remedy, blocks=False)
+        remedy = "mount them, or use another machine"
+        yield Measure("control groups", "none mounted", "version 1 or 2", remedy, blocks=True, enough=False)
+        return
+    remedy = "runs with Docker or with podman and runc; boot with systemd.unified_cgroup_hierarchy=1 for version 2"
+    yield Measure("control groups", mode, "v2", remedy, blocks=False, enough=mode == "v2")
 
 
-def _limit_lacks() -> Iterator[Lack]:
+def _limits() -> Iterator[Measure]:
     withheld = bounding_set_lacks()
-    if withheld:
-        remedy = "Docker needs the runtime of `make kind-host`; podman does without"
-        yield Lack("capabilities", f"without {', '.join(withheld)}", "all", remedy, blocks=False)
+    found = f"without {', '.join(withheld)}" if withheld else "all that this kernel knows"
+    remedy = "Docker needs the runtime of `make kind-host`; podman does without"
+    yield Measure("capabilities", found, "all", remedy, blocks=False, enough=not withheld)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    if hard != resource.RLIM_INFINITY and hard < OPEN_FILES:
-        remedy = f"raise the hard limit of open files (nofile) to {OPEN_FILES} or more in /etc/security/limits.conf"
-        yield Lack("open files", str(hard), str(OPEN_FILES), remedy, blocks=True)
+    endless = hard == resource.RLIM_INFINITY
+    remedy = f"raise the hard limit of open files (nofile) to {OPEN_FILES} or more in /etc/security/limits.conf"
+    told, enough = "no limit" if endless else str(hard), endless or hard >= OPEN_FILES
+    yield Measure("open files", told, str(OPEN_FILES), remedy, blocks=True, enough=enough)
 
 
-def _size_lacks(place: Path) -> Iterator[Lack]:
+def _sizes(place: Path) -> Iterator[Measure]:
     free = psutil.virtual_memory().available
-    if free < MEMORY:
-        yield Lack("memory", _gigabytes(free), _gigabytes(MEMORY), "end other programs", blocks=True)
+    told = f"{_gigabytes(free)} available"
+    yield Measure("memory", told, _gigabytes(MEMORY), "end other programs", blocks=True, enough=free >= MEMORY)
     left = shutil.disk_usage(place).free
-    if left < DISK:
-        remedy = f"make room on the file system of {place}"
-        yield Lack("disk", f"{_gigabytes(left)} in {place}", _gigabytes(DISK), remedy, blocks=True)
+    told, remedy = f"{_gigabytes(left)} free in {place}", f"make room on the file system of {place}"
+    yield Measure("disk", told, _gigabytes(DISK), remedy, blocks=True, enough=left >= DISK)
 
 
 def _problem(name: Name, complaint: str) -> str:
     """Why an engine that is installed does not answer, with the fix."""
     said = complaint.strip().splitlines()[-1][:200] if complaint.strip() else "it says nothing"
     if "permission denied" in complaint.lower():
+        if name == "podman":  # it has no daemon whose group one could join
+            return f"podman is here, but this user may not use it ({said}); call this as root"
         return f"{name} is here, but this user may not use it ({said}); join its group: sudo usermod -aG {name} $USER"
     if "cannot connect" in complaint.lower() or "daemon running" in complaint.lower():
         return f"{name} is here, but its daemon does not run ({said}); as root on Debian: make kind-host"

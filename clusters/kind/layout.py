@@ -44,6 +44,11 @@ def tag(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:TAG_LENGTH]
 
 
+def owner_label(owner: Identity) -> str:
+    """A process as the value of the label LABEL_OWNER."""
+    return json.dumps(asdict(owner), sort_keys=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Marks:
     """Whose a thing is and how long it may stay: the labels of everything that is created outside of Kubernetes.
@@ -61,7 +66,7 @@ class Marks:
         return {
             LABEL_NAME: self.name,
             LABEL_EXPIRES: f"{self.expires:.0f}",
-            LABEL_OWNER: json.dumps(asdict(self.owner), sort_keys=True),
+            LABEL_OWNER: owner_label(self.owner),
             LABEL_FOLDER: str(self.folder),
         }
 

@@ -44,8 +44,9 @@ def find_image(containers: Containers) -> NodeImage:
     names = [wanted] if wanted else containers.images(IMAGE_LABEL)
     known = {name: labels for name in names if (labels := containers.labels_of_image(name)) is not None}
     if not known:
-        lack = f"{wanted} ({IMAGE_SETTING}) is" if wanted else "no node image is"
-        raise EnvironmentUnfit(f"{lack} not here; make one with: ringproof images build")
+        if wanted:
+            raise EnvironmentUnfit(f"{wanted} ({IMAGE_SETTING}) is not here; make one with: ringproof images build")
+        raise EnvironmentUnfit("no node image is here; make one with: ringproof images build")
     newest = max(known, key=lambda name: int(known[name].get(MADE_LABEL, "0")))
     return NodeImage.read(newest, known[newest])
 

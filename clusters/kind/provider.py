@@ -11,14 +11,15 @@ from pathlib import Path
 
 from clusters.alive import Identity
 from clusters.cluster import PodState
-from clusters.errors import ClustersGone, ClustersRefused, EnvironmentUnfit
+from clusters.errors import ClustersGone, ClustersRefused
+from clusters.fitness import require
 from clusters.kind.cluster import KindCluster
 from clusters.kind.containers import Containers
 from clusters.kind.creating import Creation
-from clusters.kind.engine import choose, lacks, storage
+from clusters.kind.engine import choose
 from clusters.kind.iproute import IpRoute
 from clusters.kind.layout import Marks
-from clusters.kind.place import Site, find_image, kind_program
+from clusters.kind.place import Site, find_image
 from clusters.kind.removing import nodes_of, remove_site
 from clusters.kind.sweeping import sweep
 from clusters.providers import KIND, Progress, Provider, Tell
@@ -179,13 +180,7 @@ class KindProvider:
 
     def require(self, *topologies: Topology) -> None:
         """See Provider."""
-        engine = choose()
-        blocking = [lack for lack in lacks(storage(engine)) if lack.blocks]
-        if blocking:
-            told = "; ".join(f"{lack.what}: {lack.found}, needed {lack.needed}: {lack.remedy}" for lack in blocking)
-            raise EnvironmentUnfit(f"this machine cannot carry kind clusters: {told}")
-        kind_program()
-        find_image(Containers(engine.program))
+        require(*topologies, made_by=KIND)
 
     def prepare(self, ring: RingSpec, progress: Progress, tell: Tell) -> None:
         """See Provider: the image has everything; the jars' names are read from the verified ones in the cache."""

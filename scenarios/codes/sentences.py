@@ -40,7 +40,7 @@ ERRORS: dict[str, Sequence[Pattern]] = {
         ("error:how to judge", r"is one history: say of what|is a bundle, its checks are in it|^--initial"),
         ("error:not to be packed", r"is still going on|copy its folder as it is"),
         ("error:no run", r"^there is no run in|was conducted in this run already"),
-        ("error:setting", r"RINGPROOF_|is no duration|^--(repeats|keep)"),
+        ("error:setting", r"RINGPROOF_|is no duration|^--(repeats|keep|quick)"),
         ("error:malformed YAML", r"malformed YAML|is given twice|the file is empty|expected a YAML file"),
         ("error:declared value", r":\d+:\d+: "),
         ("error:workload", r"workloads (ask for|are running)|^declared twice|rate must be above 0|would contend for"
@@ -65,9 +65,9 @@ ERRORS: dict[str, Sequence[Pattern]] = {
         ("error:no fitting Java", r"RINGPROOF_JAVA|does not run on Java"),
         ("error:slow driver", r"libev"),
         ("error:ability missing", r"which cluster .* cannot do"),
-        ("error:kind not made", r"does not say what is in it|not here; make one with|^kind is not installed"),
-        ("error:machine unfit for kind", r"cannot carry kind clusters"),
+        ("error:kind not made", r"does not say what is in it|here; make one with|\bkind is not installed"),
         ("error:no engine", r"no container engine (is|can)"),
+        ("error:machine unfit for kind", r"cannot carry kind clusters"),
         ("error:host not prepared", r"a container engine is installed|does not answer after its installation"
                                     r"|packages cannot be installed|stays as it is"),
         ("error:no space for images", r"^no space for images"),
