@@ -13,6 +13,7 @@ import signal
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from clusters.network import NetworkOps, Rule
@@ -259,6 +260,21 @@ class FaultsDns(Protocol):
 
     def delete_dns_rule(self, identity: str) -> None:
         """The next query is answered as before the rule; a missing one is an error."""
+
+
+@runtime_checkable
+class ResetsInPlace(Protocol):
+    """Ability of a set of clusters: be without a ring again, as they were when they were started."""
+
+    def reset(self) -> Sequence[str]:
+        """Heal, take back and delete what faults and a ring left; what differs all the same, a sentence each.
+
+        Nothing when they may be used again: then no pod, no volume and no rule of ours was found, every node was ready,
+        and routes and names were those of the start. That is asked of the clusters, never remembered.
+        """
+
+    def keep_evidence(self, folder: Path) -> None:
+        """Write into ``folder`` what nodes and API servers say, for who asks why the clusters are not clean."""
 
 
 class ClusterSet(Protocol):

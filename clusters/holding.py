@@ -1,6 +1,6 @@
-"""Labs that stay up: who holds which, where, until when; holding one, finding one, taking one down.
+"""Clusters that stay up: who holds which, where, until when; holding them, finding them, taking them down.
 
-A holder is a process that keeps a lab's lifeline. Its entry is a small file in the user's state folder; the process is
+A holder is a process that keeps their lifeline. Its entry is a small file in the user's state folder; the process is
 known by number, start time and boot, so that no other is ever signalled.
 """
 
@@ -29,20 +29,25 @@ from clusters.ring.standing import StandingRing
 from clusters.waiting import until
 
 EXPIRES = 2 * 3600.0
-"""Seconds after which a lab that was left up ends by itself."""
+"""Seconds after which clusters that were left up end by themselves."""
+MOST = 7 * 86400.0
+"""The longest that anybody may ask for: what is held uses a machine's memory, and is forgotten sooner than a week."""
 LOOK_EVERY = 1.0
-"""Seconds between two looks at whether the lab is still there."""
+"""Seconds between two looks at whether they are still there."""
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """One lab that is held. ``topology`` is a name or an absolute path; ``lab`` is empty until the ring is formed."""
+    """One set of clusters that is held, with its ring.
+
+    ``topology`` is a name or an absolute path; ``set`` is what they are attached by, empty until the ring is formed.
+    """
 
     name: str
     topology: str
     folder: str
-    lab: str
+    set: str
     expires: float
     holder: Identity
     provider: str = LAB
@@ -50,17 +55,22 @@ class Holding:
     @property
     def ready(self) -> bool:
         """Whether its ring is formed and may be leased."""
-        return bool(self.lab)
+        return bool(self.set)
+
+    def refuse_other(self, asked: str | None) -> None:
+        """UsageError when another provider was asked for than the one that made it."""
+        if asked not in (None, self.provider):
+            raise UsageError(f"{self.name} was made by {self.provider}, not by {asked}: leave --provider out")
 
     def clusters(self) -> ClusterSet:
         """What it holds, to be closed by the caller."""
-        return provider(self.provider).attach(named(self.topology), self.lab)
+        return provider(self.provider).attach(named(self.topology), self.set)
 
     def lease(self, step: Callable[[str], None] = lambda _text: None) -> HeldRing:
         """Take its ring up to conduct on."""
         if not self.ready:
             raise UsageError(f"{self.name} is still coming up; see {self.folder}")
-        return HeldRing(self.lab, named(self.topology), Path(self.folder), step)
+        return HeldRing(self.set, named(self.topology), Path(self.folder), step)
 
 
 def seconds(text: str) -> float:
@@ -68,7 +78,10 @@ def seconds(text: str) -> float:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
     if found is None or float(found[1]) == 0:
         raise UsageError(f"{text!r} is no duration: expected for example 90s, 30m, 2h or 1d")
-    return float(found[1]) * _UNITS[found[2]]
+    asked = float(found[1]) * _UNITS[found[2]]
+    if asked > MOST:
+        raise UsageError(f"{text!r} is no duration to hold a ring for: 7d at most")
+    return asked
 
 
 # the registry
@@ -76,7 +89,7 @@ def seconds(text: str) -> float:
 
 def registry() -> Path:
     """The folder of entries, made if need be."""
-    folder = Path(os.environ.get("RINGPROOF_STATE") or platformdirs.user_state_dir("ringproof")) / "labs"
+    folder = Path(os.environ.get("RINGPROOF_STATE") or platformdirs.user_state_dir("ringproof")) / "held"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -97,23 +110,23 @@ def entries() -> Iterator[Holding]:
 
 
 def standing() -> list[Holding]:
-    """The labs that are up."""
+    """What is up."""
     return [entry for entry in entries() if entry.holder.alive]
 
 
 def find(name: str | None) -> Holding:
-    """The lab of that name, or the only one; UsageError says which there are."""
+    """What is held under that name, or the only one; UsageError says which there are."""
     up = standing()
     if name is None and len(up) == 1:
         return up[0]
     names = [entry.name for entry in up]
     if not up:
-        raise UsageError("no lab is up; bring one up with: ringproof up stub-domains --detach")
+        raise UsageError("no ring is up; bring one up with: ringproof up stub-domains --detach")
     if name is None:
-        raise UsageError(f"several labs are up, say which: {', '.join(names)}")
+        raise UsageError(f"several rings are up, say which: {', '.join(names)}")
     found = next((entry for entry in up if entry.name == name), None)
     if found is None:
-        raise UsageError(f"no lab called {name} is up; up: {', '.join(names)}")
+        raise UsageError(f"no ring called {name} is up; up: {', '.join(names)}")
     return found
 
 
@@ -144,9 +157,9 @@ def claim(topology: str, folder: Path, expires: float, made_by: str = LAB) -> Ho
     return entry
 
 
-def renamed(entry: Holding, lab: str) -> Holding:
-    """The entry of a lab that is ready now, entered."""
-    found = replace(entry, lab=lab)
+def renamed(entry: Holding, set_name: str) -> Holding:
+    """The entry of a ring that is ready now, entered."""
+    found = replace(entry, set=set_name)
     write(found)
     return found
 
@@ -164,22 +177,17 @@ def keep(standing: StandingRing, topology: str, expires: float, said: Callable[[
 
 
 def hold(standing: StandingRing, entry: Holding, said: Callable[[Holding], None]) -> None:
-    """Return at expiry; KeyboardInterrupt surfaces; ProvisionFailed when the lab ended by itself.
+    """Return at expiry; KeyboardInterrupt surfaces; ProvisionFailed when the clusters ended by themselves.
 
     ``said`` gets the entry as soon as others may lease the ring.
     """
-    said(renamed(entry, standing.lab_name))
+    said(renamed(entry, standing.set_name))
+    left = entry.expires - time.time()
+    clusters = provider(standing.provider).attach(standing.topology, standing.set_name)
     try:
-        until("the lab has ended", lambda: gone(standing), timeout=entry.expires - time.time(), every=LOOK_EVERY)
+        until("the clusters have ended", lambda: not clusters.alive, timeout=left, every=LOOK_EVERY)
     except WaitTimeout:
         return
-    raise ProvisionFailed(f"the lab {standing.lab_name} ended by itself; its keeper's log is in {entry.folder}")
-
-
-def gone(standing: StandingRing) -> bool:
-    """Whether nobody answers for the lab any more."""
-    clusters = provider(standing.provider).attach(standing.topology, standing.lab_name)
-    try:
-        return not clusters.alive
     finally:
         clusters.close()
+    raise ProvisionFailed(f"the clusters {standing.set_name} ended by themselves; what they said is in {entry.folder}")

@@ -116,7 +116,7 @@ def _links(folder: Path, run: Path) -> Iterator[str]:
 def log(name: str) -> bool:
     """Whether a file of a run, by its path there, is one that no verdict rests on and that may be cut."""
     parts = name.split("/")
-    judged = len(parts) == 1 or (parts[0] in SCENARIOS and not {"lab", "hosts"} & set(parts[2:-1]))
+    judged = len(parts) == 1 or (parts[0] in SCENARIOS and not {"clusters", "lab", "hosts"} & set(parts[2:-1]))
     return not judged and not name.endswith(_WHOLE)
 
 

@@ -27,6 +27,8 @@ SAVED = "trend.json"
 SCHEMA = 1
 SHOWN = 20
 """Runs of a scenario that a report shows, its own included."""
+LAB = "lab"
+"""clusters.providers.LAB, repeated here so that reports need nothing that makes clusters."""
 USUAL = 5
 """Runs from which it is told how long a scenario takes."""
 LARGEST = 4 << 20
@@ -50,7 +52,8 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     scenario: str
     variant: str
     topology: str
-    provider: str
+    provider: str = LAB
+    """The lab where a line says nothing: it is older than the other providers."""
     verdict: str
     seconds: float | None = None
     check: str = ""
@@ -91,12 +94,13 @@ def record(run_folder: Path) -> None:
     replace_file(run.reader.root / SAVED, msgspec.json.format(msgspec.json.encode(saved, order="sorted"), indent=1))
 
 
-def usual_seconds(identity: str) -> float | None:
-    """How long a scenario took, by its id: the median of the last five runs that held, in seconds; None without one.
+def usual_seconds(identity: str, provider: str = LAB) -> float | None:
+    """How long a scenario, by its id, took on that provider: the median of the last five runs that held, in seconds.
 
-    Runs that did not hold end early or wait to the end of every limit, and say nothing of the usual one.
+    None without one. Runs that did not hold end early or wait to the end of every limit, and tell nothing of it.
     """
-    took = [one.seconds for one in _known() if one.id == identity and one.verdict == "valid" and one.seconds]
+    alike = (one for one in _known() if (one.id, one.provider, one.verdict) == (identity, provider, "valid"))
+    took = [one.seconds for one in alike if one.seconds]
     return statistics.median(took[-USUAL:]) if took else None
 
 
@@ -145,7 +149,7 @@ def _past(run: Run, scenario: Scenario) -> Past:
         scenario=text(facts.get("scenario")),
         variant=text(facts.get("variant")),
         topology=scenario.topology,
-        provider=text(facts.get("provider")),
+        provider=text(facts.get("provider")) or LAB,
         verdict=scenario.verdict,
         seconds=scenario.seconds,
         check=text(best.get("id")),

@@ -11,7 +11,9 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -57,7 +59,8 @@ class Sequenced(StrEnum):
 
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable, with the same names.")]
-On = Annotated[str | None, typer.Option("--on", metavar="NAME", help="The lab that is up (ringproof list).")]
+On = Annotated[str | None, typer.Option("--on", metavar="NAME", help="The ring that is up (ringproof list).")]
+Made = Annotated[str | None, typer.Option(help="What makes the clusters: lab, which is the default, or kind.")]
 Bundle = Annotated[
     Path | None, typer.Argument(metavar="BUNDLE", help="A run's folder or .tar.gz; the newest run without it.")
 ]
@@ -76,7 +79,7 @@ def run(  # noqa: PLR0913, PLR0917  each parameter is an option of the command l
     topology: Annotated[
         list[str] | None, typer.Option(help="On this one (name or YAML file); may be repeated.")
     ] = None,
-    provider: Annotated[str, typer.Option(help="What makes the clusters.")] = "lab",
+    provider: Made = None,
     seed: Annotated[int | None, typer.Option(help="Of every random choice; random and printed without it.")] = None,
     order: Annotated[Sequenced, typer.Option(help="Of the scenarios.")] = Sequenced.FORWARDS,
     keep: Annotated[bool, typer.Option("--keep", help="Hold the last ring after the run, until Ctrl-C.")] = False,
@@ -86,6 +89,7 @@ def run(  # noqa: PLR0913, PLR0917  each parameter is an option of the command l
 ) -> None:
     """Run a profile, or single scenarios, and print the verdict; leaves a bundle in runs/."""
     from clusters import holding
+    from clusters.providers import LAB
     from reports import trend
     from ringproof.live import Screen
     from ringproof.running import Order
@@ -93,19 +97,21 @@ def run(  # noqa: PLR0913, PLR0917  each parameter is an option of the command l
     from scenarios.profiles import Selection
 
     backwards = order is Sequenced.BACKWARDS
-    chosen = Selection(profile, tuple(scenario or ()), variant, tuple(topology or ()), backwards, provider)
-    asked = Order(chosen, seed, provider=provider)
+    made_by = provider or LAB
+    chosen = Selection(profile, tuple(scenario or ()), variant, tuple(topology or ()), backwards, made_by)
+    asked = Order(chosen, seed, provider=made_by)
     if on is not None:
         entry = holding.find(on)
-        places = tuple(topology or ()) or (entry.topology,)
-        chosen = Selection(profile, chosen.scenarios, variant, places, chosen.backwards)
+        entry.refuse_other(provider)
+        places = chosen.topologies or (entry.topology,)
+        chosen = replace(chosen, topologies=places, provider=entry.provider)
         asked = Order(chosen, seed, held=entry.lease, provider=entry.provider)
     elif keep:
         asked.keep = lambda standing, source, out: holding.keep(
             standing, source, holding.EXPIRES, lambda entry: _up(entry, out)
         )
     asked.stream = sys.stdout if as_json else None
-    asked.usual, asked.trend = trend.usual_seconds, not no_trend
+    asked.usual, asked.trend = partial(trend.usual_seconds, provider=asked.provider), not no_trend
     raise typer.Exit(conduct(asked, Screen(stderr=as_json)))
 
 
@@ -114,29 +120,33 @@ def up(
     topology: Annotated[str, typer.Argument(help="A named topology or a YAML file.")],
     detach: Annotated[bool, typer.Option("--detach", help="Leave it up in the background.")] = False,
     expires: Annotated[str, typer.Option(help="When it ends by itself: 90s, 30m, 2h, 1d.")] = "2h",
+    provider: Made = None,
 ) -> None:
     """Form a ring and hold it: until Ctrl-C, or in the background with --detach."""
     from clusters import holding
+    from clusters.providers import LAB
     from ringproof import holder
     from ringproof.live import view
     from ringproof.updown import start_holder
+    from scenarios.profiles import placed
     from scenarios.runs import RUNS, make_folder, new_run_id
 
     seconds = holding.seconds(expires)
-    holder.check(topology)
+    made_by = provider or LAB
+    wish = holder.Wish(placed(topology, made_by), RUNS / "held" / new_run_id(), seconds, made_by)
+    holder.check(wish.topology, made_by)
     out = console()
-    folder = RUNS / "held" / new_run_id()
-    make_folder(folder)
+    make_folder(wish.folder)
     if not detach:
-        holder.hold_up(topology, folder, seconds, view(out), lambda entry: _up(entry, out))
+        holder.hold_up(wish, view(out), lambda entry: _up(entry, out))
         return
-    entry = start_holder(topology, folder, seconds, lambda line: out.print(Text(line), soft_wrap=True))
+    entry = start_holder(wish, lambda line: out.print(Text(line), soft_wrap=True))
     _up(entry, out)
 
 
 @app.command()
-def down(name: Annotated[str | None, typer.Argument(help="The lab; not needed when only one is up.")] = None) -> None:
-    """End a lab that is up."""
+def down(name: Annotated[str | None, typer.Argument(help="The ring; not needed when only one is up.")] = None) -> None:
+    """End a ring that is up, and its clusters."""
     from clusters import holding
     from ringproof.updown import end_holder
 
@@ -151,7 +161,7 @@ def shell(
     command: Annotated[list[str] | None, typer.Argument(help="A command instead of a shell, after --.")] = None,
     on: On = None,
 ) -> None:
-    """A shell inside a pod of a lab that is up; or one command: ringproof shell HOST -- COMMAND."""
+    """A shell inside a pod of a ring that is up; or one command: ringproof shell HOST -- COMMAND."""
     from clusters import holding
     from ringproof.shell import enter
 
@@ -160,7 +170,7 @@ def shell(
 
 @app.command(name="list")
 def list_() -> None:
-    """Scenarios with their promises, topologies, profiles, and labs that are up."""
+    """Scenarios with their promises, topologies, profiles, and rings that are up."""
     from ringproof import listing
 
     listing.render(console())

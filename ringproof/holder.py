@@ -1,41 +1,54 @@
-"""A process that holds one lab with its formed ring: `python -m ringproof.holder TOPOLOGY FOLDER SECONDS`.
+"""A process that holds clusters with a formed ring: `python -m ringproof.holder TOPOLOGY FOLDER SECONDS PROVIDER`.
 
-It ends, and the lab with it, on SIGTERM or Ctrl-C, when its time is over, or when the lab ends by itself.
+It ends, and they with it, on SIGTERM or Ctrl-C, when its time is over, or when they end by themselves.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
 from clusters.catalog import named
 from clusters.errors import RingproofError, UsageError
-from clusters.fitness import require
 from clusters.holding import Holding, claim, forget, hold
 from clusters.plan import plan
+from clusters.providers import LAB, provider
 from ringproof.live import PlainView, View
 from ringproof.running import interruptible
 from scenarios.campaign import Campaign
 from scenarios.runs import remove_scratch
 
 
-def check(topology: str) -> None:
-    """Raise before anything is created when this topology cannot be held here."""
+def check(topology: str, made_by: str) -> None:
+    """Raise before anything is created when clusters of this topology cannot be held here."""
+    makes = provider(made_by)
     declared = named(topology)
     plan(declared).refuse()
     if declared.ring is None:
         raise UsageError(f"topology {declared.name} declares no ring, so there is nothing to hold")
-    require(declared)
+    makes.require(declared)
 
 
-def hold_up(topology: str, folder: Path, expires: float, screen: View, said: Callable[[Holding], None]) -> None:
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be held: the place, who makes it, where it writes to, and for how many seconds at most."""
+
+    topology: str
+    folder: Path
+    expires: float
+    provider: str = LAB
+
+
+def hold_up(wish: Wish, screen: View, said: Callable[[Holding], None]) -> None:
     """Form the ring, enter it, and hold it to its end; ``said`` gets the entry once it may be leased."""
+    topology, folder = wish.topology, wish.folder
     with interruptible():
-        campaign = Campaign(folder, 0, screen.tell)
-        entry = claim(topology, folder / "topologies" / named(topology).name, expires)
+        campaign = Campaign(folder, 0, screen.tell, made_by=wish.provider)
+        entry = claim(topology, folder / "topologies" / named(topology).name, wish.expires, wish.provider)
         try:
             with campaign:
                 with screen:
@@ -48,11 +61,11 @@ def hold_up(topology: str, folder: Path, expires: float, screen: View, said: Cal
 
 def main() -> int:
     """Hold until the end; 0 when it was taken down or its time was over."""
-    topology, folder, expires = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])
+    wish = Wish(sys.argv[1], Path(sys.argv[2]), float(sys.argv[3]), sys.argv[4])
     console = Console(force_terminal=False, width=200)
     try:
-        check(topology)
-        hold_up(topology, folder, expires, PlainView(console), lambda _entry: None)
+        check(wish.topology, wish.provider)
+        hold_up(wish, PlainView(console), lambda _entry: None)
     except KeyboardInterrupt:
         return 0
     except RingproofError as error:

@@ -1,4 +1,4 @@
-"""`ringproof list`: what can be run, where, and in which profiles; and which labs are up."""
+"""`ringproof list`: what can be run, where, and in which profiles; and which rings are up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from scenarios.scenario import Tier
 
 
 def render(console: Console) -> None:
-    """Draw scenarios with variants and promises, topologies, profiles and labs; reads well at 80 columns."""
+    """Draw scenarios with variants and promises, topologies, profiles and rings; reads well at 80 columns."""
     scenarios = _table("Scenarios", "scenario", "variants", "promise")
     for name, scenario in sorted(registered().items()):
         if scenario.tier is Tier.SELFTEST:
@@ -30,11 +30,11 @@ def render(console: Console) -> None:
     profiles = _table("Profiles", "profile", "runs", "for")
     for profile in PROFILES.values():
         profiles.add_row(Text(f"{profile.name} v{profile.version}", "bold"), str(len(profile.items)), profile.purpose)
-    labs = _table("Labs that are up", "name", "topology", "for another")
+    rings = _table("Rings that are up", "name", "topology", "made by", "for another")
     for entry in standing():
         left = _left(entry.expires - time.time()) if entry.ready else "coming up"
-        labs.add_row(Text(entry.name, "bold"), entry.topology, left)
-    for table in (scenarios, topologies, profiles, *((labs,) if labs.row_count else ())):
+        rings.add_row(Text(entry.name, "bold"), entry.topology, entry.provider, left)
+    for table in (scenarios, topologies, profiles, *((rings,) if rings.row_count else ())):
         console.print(table)
         console.print()
 

@@ -1,4 +1,4 @@
-"""Labs up in the background, and down: the processes that hold them, started and ended."""
+"""Rings up in the background, and down: the processes that hold them, started and ended."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ from pathlib import Path
 from clusters.errors import CleanupFailed, ProvisionFailed, WaitTimeout
 from clusters.holding import Holding, forget, standing
 from clusters.waiting import until
+from ringproof.holder import Wish
 
 ROOT = Path(__file__).parents[1]
 UP_SECONDS = 900.0
 """For a detached holder to be ready: a cold cache on a slow line and a ring on a busy machine."""
-DOWN_SECONDS = 45.0
-"""For a holder to end: it closes the lifeline and sees the keeper end, which takes under a second."""
+DOWN_SECONDS = 180.0
+"""For a holder to end: it closes the lifeline and sees what it held end. A lab's keeper takes under a second, the
+containers and networks of kind clusters 5-15 s; a machine that is busy with other rings several times that."""
 
 
-def start_holder(topology: str, folder: Path, expires: float, say: Callable[[str], None]) -> Holding:
-    """Start a process of its own that holds the lab, and return when it may be leased; its words go to ``say``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "holder.log"
+def start_holder(wish: Wish, say: Callable[[str], None]) -> Holding:
+    """Start a process of its own that holds the ring, and return when it may be leased; its words go to ``say``."""
+    wish.folder.mkdir(parents=True, exist_ok=True)
+    log = wish.folder / "holder.log"
     with log.open("wb") as output:
-        command = [sys.executable, "-m", "ringproof.holder", topology, str(folder.resolve()), str(expires)]
+        told = [wish.topology, str(wish.folder.resolve()), str(wish.expires), wish.provider]
+        command = [sys.executable, "-m", "ringproof.holder", *told]
         holder = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -45,7 +48,7 @@ def start_holder(topology: str, folder: Path, expires: float, say: Callable[[str
         return next((entry for entry in standing() if entry.holder.pid == holder.pid and entry.ready), None)
 
     try:
-        return until(f"{topology} is up", ready, timeout=UP_SECONDS, every=0.2)
+        return until(f"{wish.topology} is up", ready, timeout=UP_SECONDS, every=0.2)
     except BaseException:
         holder.terminate()
         holder.wait(DOWN_SECONDS)
@@ -53,7 +56,7 @@ def start_holder(topology: str, folder: Path, expires: float, say: Callable[[str
 
 
 def end_holder(entry: Holding) -> bool:
-    """End exactly the process that holds the lab; False when it had ended before; CleanupFailed when it goes on."""
+    """End exactly the process that holds the ring; False when it had ended before; CleanupFailed when it goes on."""
     signalled = entry.holder.signal(signal.SIGTERM)
     if signalled:
         try:

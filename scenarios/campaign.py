@@ -1,7 +1,7 @@
 """A campaign: scenarios one after another, each on a clean ring of its topology, into one run folder.
 
 One topology at a time: the ring of the one before is closed first, because two do not fit on two cores. Who owns a
-campaign owns its labs; they end with it, or with its process.
+campaign owns its clusters; they end with it, or with its process.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PROGRESS_EVERY = 1.0
 
 
 class Campaign:
-    """Conducts items into ``folder``; closing it ends the lab that stands, except one that was ``held`` by others."""
+    """Conducts items into ``folder``; closing it ends the ring that stands, except one that was ``held`` by others."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Campaign:
     def conduct(self, item: Item) -> ScenarioVerdict:
         """Conduct one scenario and judge it from its files; forms or reuses the ring it needs.
 
-        A lab that ends under a scenario is no end of the campaign: the verdict says so, the next item gets a new one.
+        Clusters that end under a scenario are no end of the campaign: the verdict says so, the next item gets new ones.
         """
         scenario = named_scenario(item.scenario)
         identity = self.identity(item)
@@ -102,7 +102,7 @@ class Campaign:
         try:
             return self._conduct(scenario, item, ring, place)
         except ClustersGone as error:
-            self.tell("warning", text=f"the lab ended under {place.name}: {error}")
+            self.tell("warning", text=f"the clusters ended under {place.name}: {error}")
             self._end_standing()
             return judge_scenario(place)
 
@@ -200,7 +200,7 @@ class Campaign:
         shutil.copytree(held.hosts_folder, place / "hosts", dirs_exist_ok=True)
 
     def close(self) -> None:
-        """End the lab that stands (a held one is only given back) and close the log. Twice is once."""
+        """End the ring that stands (a held one is only given back) and close the log. Twice is once."""
         if self._held is not None and self._standing is not None:
             self._copy_held(self._held)
         self._end_standing()

@@ -133,11 +133,11 @@ def conduct_without_ring(
     }
     book = Notebook(folder, facts, tell)
     checks: Sequence[CheckData] = []
-    labs: list[StandingRing] = []
+    made: list[StandingRing] = []
 
     def start(topology: Topology) -> ClusterSet:
-        labs.append(StandingRing(topology, folder / "lab", f"{run_id}/{scenario.name}", made_by=made_by))
-        return labs[-1].clusters()
+        made.append(StandingRing(topology, folder / "clusters", f"{run_id}/{scenario.name}", made_by=made_by))
+        return made[-1].clusters()
 
     try:
         checks = scenario.function(book, start)
@@ -147,19 +147,19 @@ def conduct_without_ring(
         _record_failure(book, error)
         raise
     finally:
-        problems = _end(labs)
+        problems = _end(made)
         write_checks(folder, [*checks, completed()])
-        detail = "; ".join([f"{len(labs)} labs ended with their keepers", *problems])
+        detail = "; ".join([f"{len(made) - len(problems)} sets of clusters of {made_by} taken down", *problems])
         book.event("cleanup", ok=not problems, detail=detail)
         book.close()
     return judge_scenario(folder)
 
 
-def _end(labs: Sequence[StandingRing]) -> list[str]:
+def _end(made: Sequence[StandingRing]) -> list[str]:
     problems: list[str] = []
-    for lab in labs:
+    for standing in made:
         try:
-            lab.close()
+            standing.close()
         except CleanupFailed as error:
             problems.append(str(error))
     return problems

@@ -143,10 +143,10 @@ def record_pods(ring: Ring, out: JsonLines) -> None:
 
 
 def copy_pod_changes(ring: Ring, since: int, out: JsonLines) -> list[dict[str, Any]]:
-    """Copy the lab's own records of pod changes from `since` on; returns them."""
+    """Copy the clusters' own records of pod changes from `since` on; returns them."""
     path = ring.folder / "pods.jsonl"
     text = path.read_text() if path.exists() else ""
-    lines = text[: text.rfind("\n") + 1].splitlines()  # the lab may be writing the last one
+    lines = text[: text.rfind("\n") + 1].splitlines()  # they may be writing the last one
     changes: list[dict[str, Any]] = [change for change in map(json.loads, lines) if change["t"] >= since]
     for change in changes:
         change["pod"] = change.pop("name")

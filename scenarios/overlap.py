@@ -77,7 +77,7 @@ def force(book: Notebook, clusters: ClusterSet) -> None:
     addresses = [state.address for state in states]
     inner.event("mark", name=f"{len(addresses) - len(set(addresses))} addresses are owned twice")
     sweep_pods(clusters, pods, inner.observations, PHASE, ((PROBE_PORT,), ()), {})
-    inner.event("cleanup", ok=True, detail="the lab ends with its keeper")
+    inner.event("cleanup", ok=True, detail="the clusters end with the scenario around it")
     inner.close()
     write_checks(inner.folder, [reachable(PHASE, (PROBE_PORT,)), completed()])
     (inner.folder / "topology.json").write_text(json.dumps(clusters.topology.model_dump(mode="json"), indent=1))

@@ -110,9 +110,13 @@ class Selection:
             chosen = [replace(item, variant=_checked(item.scenario, self.variant)) for item in chosen]
         if self.topologies:
             chosen = [*_on(self.topologies, chosen)]
-        places = PLACES.get(self.provider, {})
-        chosen = [replace(item, topology=places.get(item.topology, item.topology)) for item in dict.fromkeys(chosen)]
+        chosen = [replace(item, topology=placed(item.topology, self.provider)) for item in dict.fromkeys(chosen)]
         return chosen[::-1] if self.backwards else chosen
+
+
+def placed(topology: str, provider: str) -> str:
+    """The place that stands for one of the profiles on that provider; any other stands for itself."""
+    return PLACES.get(provider, {}).get(topology, topology)
 
 
 def named_profile(name: str) -> Profile:

@@ -30,7 +30,7 @@ class MadeUpStanding:
         self.topology = topology
         self.folder = folder
         self.provider = made_by
-        self.lab_name = f"{run_id}/{topology.name}/0"
+        self.set_name = f"{run_id}/{topology.name}/0"
         self.formed = False
 
     def ring(self):

@@ -1,17 +1,23 @@
 """Labs that stay up: entries, names, and that exactly the holder is ended, never a process that took its number."""
 
+import io
 import signal
 import subprocess
 import sys
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from clusters import holding
 from clusters.alive import Identity
-from clusters.errors import UsageError
+from clusters.errors import PlanRefused, UsageError
 from clusters.holding import claim, find, forget, renamed, seconds
+from clusters.providers import provider
 from clusters.waiting import until
+from ringproof.command import main
+from ringproof.holder import check
+from ringproof.listing import render
 from ringproof.sweeping import live_labs, sweep
 from ringproof.updown import end_holder
 
@@ -68,7 +74,7 @@ def test_names_are_free_and_found(tmp_path):
     assert find("stub-domains-2") == second
     with pytest.raises(UsageError, match="say which: stub-domains, stub-domains-2"):
         find(None)
-    with pytest.raises(UsageError, match="no lab called nope is up"):
+    with pytest.raises(UsageError, match="no ring called nope is up"):
         find("nope")
     forget(second)
     assert find(None) == first
@@ -104,6 +110,43 @@ def test_sweep_forgets_dead_holders_only(tmp_path):
     assert list(sweep(tmp_path / "runs")) == []
 
 
+def test_a_ring_is_listed_with_who_made_it_and_for_how_long(tmp_path):
+    renamed(claim("kind-vxlan", tmp_path, 3600.0, "kind"), "run/kind-vxlan/0")
+    out = io.StringIO()
+    render(Console(file=out, width=100))
+
+    (line,) = [line for line in out.getvalue().splitlines() if "60 min" in line]
+    assert line.split() == ["kind-vxlan", "kind-vxlan", "kind", "60", "min"]
+
+
+def test_the_provider_answers_whether_a_ring_can_be_held_here(monkeypatch):
+    asked = []
+    monkeypatch.setattr(provider("kind"), "require", asked.append, raising=False)
+
+    check("kind-vxlan", "kind")
+
+    assert [topology.name for topology in asked] == ["kind-vxlan"]
+    with pytest.raises(PlanRefused):
+        check("kind-overlap", "kind")
+    with pytest.raises(UsageError, match="no provider is called moon"):
+        check("kind-vxlan", "moon")
+
+
+def test_up_brings_up_the_place_that_stands_for_it_on_that_provider(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    wishes = []
+    monkeypatch.setattr("ringproof.holder.check", lambda topology, made_by: None)
+    monkeypatch.setattr("ringproof.holder.hold_up", lambda wish, _screen, _said: wishes.append(wish))
+
+    assert main(["up", "stub-domains", "--provider", "kind", "--expires", "30m"]) == 0
+    assert main(["up", "stub-domains"]) == 0
+
+    assert [(one.topology, one.provider, one.expires) for one in wishes] == [
+        ("kind-host-gw", "kind", 1800.0),
+        ("stub-domains", "lab", 7200.0),
+    ]
+
+
 def test_an_entry_of_another_version_is_passed_over(tmp_path):
     (holding.registry() / "odd.json").write_text('{"name": "odd"}')
     (holding.registry() / "torn.json").write_text('{"na')
@@ -126,7 +169,7 @@ def test_durations(text, expected):
     assert seconds(text) == expected
 
 
-@pytest.mark.parametrize("text", ["2", "h", "-1h", "0s", "2 hours"])
+@pytest.mark.parametrize("text", ["2", "h", "-1h", "0s", "2 hours", "8d"])
 def test_what_is_no_duration_is_refused(text):
     with pytest.raises(UsageError, match="no duration"):
         seconds(text)

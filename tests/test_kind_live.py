@@ -28,11 +28,13 @@ from clusters.kind.layout import LABEL_NAME, Marks, lay_out
 from clusters.kind.place import Site, find_image
 from clusters.kind.provider import PROVIDER
 from clusters.kind.removing import nodes_of
+from clusters.kind.resetting import RESET_SECONDS, Reset
 from clusters.kind.sweeping import sweep_engine
 from clusters.network import Rule
 from clusters.probe import PORT
 from clusters.ring.config import CQL_PORT
 from clusters.ring.formation import form
+from clusters.ring.resetting import emptied, put_aside
 from clusters.ring.ring import Ring
 from clusters.undo import Acts
 from clusters.waiting import until
@@ -327,6 +329,56 @@ def test_an_address_can_be_given_to_a_pod_again(ring):
 
 def test_memory_is_counted(kind, ring):
     assert 1e9 < kind.memory() < 8e9
+
+
+def test_clusters_are_reset_in_place_and_the_next_ring_forms_on_them(kind, ring, site, folder):
+    """What faults and a ring leave, all at once: zones frozen and killed, rules, a route taken, a lie about a name."""
+    east, west = kind.clusters
+    kept = {name: site.containers.state(name).identity for name in nodes(site)}
+    old = {host.pod.state().uid for host in ring.hosts}
+    east.freeze("a")
+    west.kill("b")
+    kind.router.add_rule(Rule(10, destination="192.0.2.0/24"))
+    west.nodes()[0].net.add_rule(Rule(11, destination="192.0.2.0/24"))
+    taken = next(route for route in kind.router.routes() if route.via and route.destination != "0.0.0.0/0")
+    kind.router.delete_route(taken)
+    east.add_dns_rule({"id": "left", "match": ring.hosts[0].spec.name, "action": "nxdomain"})
+    west.create_pod(PodSpec("left", "a"))
+    assert len(Reset(site, kind.clusters).dirt()) >= 2
+
+    begun = time.monotonic()
+    assert kind.reset() == []
+    assert time.monotonic() - begun < RESET_SECONDS
+    assert [state.name for cluster in kind.clusters for state in cluster.states()] == ["client", "client"]
+    assert kept == {name: site.containers.state(name).identity for name in nodes(site)}
+    assert east.dns_rules() == []
+
+    put_aside(kind, folder, 1)
+    again = form(kind, folder, f"rp-again-{uuid.uuid4().hex[:8]}")
+    assert again.disagreement() is None
+    assert old.isdisjoint(host.pod.state().uid for host in again.hosts)
+    assert {host.host_id for host in again.hosts}.isdisjoint(host.host_id for host in ring.hosts)
+    assert (folder / "hosts" / f"{again.hosts[0].spec.pod}.reset-1" / "system.log").exists()
+
+
+def nodes(site) -> list[str]:
+    return nodes_of(site.containers, site.layout.tag)
+
+
+def test_what_a_reset_cannot_clean_is_said_and_told_in_the_evidence(kind, site, folder, monkeypatch):
+    """A volume that nobody deletes: made behind the provisioner's back."""
+    monkeypatch.setattr("clusters.kind.resetting.RESET_SECONDS", 15.0)
+    node = kind.cluster("west").nodes()[-1].name
+    site.perform(node, ["mkdir", "/var/local-path-provisioner/left"])
+    try:
+        assert emptied(kind, folder, lambda _text: None) == [f"on node {node} 0 hosts run and 1 volumes are left"]
+    finally:
+        site.perform(node, ["rmdir", "/var/local-path-provisioner/left"])
+    told = json.loads((folder / "quarantined" / "objects-west.json").read_text())
+    assert {one["metadata"]["name"] for one in told["nodes"]} >= {node}
+    assert "kubelet" in (folder / "quarantined" / f"{node}.log").read_text()
+    assert node in (folder / "quarantined" / "dirt.txt").read_text()
+    assert kind.reset() == []
 
 
 def test_a_sweep_removes_what_the_dead_left_and_nothing_else(tmp_path):

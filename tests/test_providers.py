@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import time
 
 import pytest
 
 from clusters.alive import Identity
 from clusters.catalog import named
 from clusters.cluster import CutsNetwork, FaultsDns, PinsPodAddress, ReschedulesPods, StopsNodes
-from clusters.errors import CleanupFailed, ClustersGone, EnvironmentUnfit, UsageError
-from clusters.holding import Holding, gone
+from clusters.errors import CleanupFailed, ClustersGone, EnvironmentUnfit, ProvisionFailed, UsageError
+from clusters.holding import Holding, hold
 from clusters.journal import Journal
 from clusters.lab.fabric import ROUTER
 from clusters.network import CUT_PRIORITY, Rule
@@ -49,8 +50,24 @@ def test_clusters_that_never_were_are_not_alive_and_refuse_every_act():
     clusters.close()
 
 
-def test_a_ring_whose_clusters_ended_is_gone(tmp_path):
-    assert gone(standing.StandingRing(named("stub-domains"), tmp_path, "nobody"))
+def test_a_ring_whose_clusters_ended_is_held_no_longer(monkeypatch, tmp_path):
+    monkeypatch.setenv("RINGPROOF_STATE", str(tmp_path / "state"))
+    entry = Holding("x", "stub-domains", str(tmp_path), "", time.time() + 60, Identity.of())
+    lent = []
+
+    with pytest.raises(ProvisionFailed, match="nobody/stub-domains/0 ended by themselves"):
+        hold(standing.StandingRing(named("stub-domains"), tmp_path, "nobody"), entry, lent.append)
+
+    assert [one.set for one in lent] == ["nobody/stub-domains/0"]
+
+
+def test_what_another_provider_made_is_not_conducted_on_as_asked():
+    entry = Holding("x", "kind-vxlan", "", "n/kind-vxlan/0", 0.0, Identity.of(), "kind")
+
+    entry.refuse_other(None)
+    entry.refuse_other("kind")
+    with pytest.raises(UsageError, match="x was made by kind, not by lab"):
+        entry.refuse_other("lab")
 
 
 def test_a_holding_leads_to_its_clusters(tmp_path):

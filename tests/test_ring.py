@@ -256,7 +256,7 @@ def test_an_unclean_ring_is_rebuilt_and_the_reason_is_told(stands, ring, monkeyp
     assert stands.ring() is formed
     assert reason in stands.rebuilt[0]
     assert reason in told[0]
-    assert stands.lab_name == "r1/stub-domains/1"
+    assert stands.set_name == "r1/stub-domains/1"
 
 
 def short_drain(self, _timeout):

@@ -25,10 +25,10 @@ def lines(cache):
     return [json.loads(line) for line in (cache / "trend.jsonl").read_text().splitlines()]
 
 
-def past(number, verdict="valid", seconds=30.0, identity=VALID, measured=20.0, topology="stub-domains"):
+def past(number, verdict="valid", seconds=30.0, identity=VALID, measured=20.0, topology="stub-domains", by="lab"):
     return Past(
         time=float(number), run=f"run-{number:02}", id=identity, scenario="s", variant="", topology=topology,
-        provider="lab", verdict=verdict, seconds=seconds, timed={"back in time": Timed(measured, 33.0)},
+        provider=by, verdict=verdict, seconds=seconds, timed={"back in time": Timed(measured, 33.0)},
     )  # fmt: skip
 
 
@@ -83,6 +83,18 @@ def test_the_usual_time_is_the_median_of_the_last_five_that_held(cache):
 
     assert usual_seconds(VALID) == 3.0
     assert usual_seconds("another") is None
+
+
+def test_a_provider_has_its_own_usual_time_and_old_lines_are_of_the_lab(cache):
+    old = json.loads(msgspec.json.encode(past(1, seconds=2.0)))
+    del old["provider"]
+    keep(cache, past(2, seconds=200.0, by="kind"), past(3, seconds=4.0))
+    with (cache / "trend.jsonl").open("a") as out:
+        out.write(json.dumps(old) + "\n")
+
+    assert usual_seconds(VALID) == 3.0
+    assert usual_seconds(VALID, "kind") == 200.0
+    assert usual_seconds(VALID, "existing") is None
 
 
 def test_torn_and_foreign_lines_are_passed_over(cache):

@@ -107,6 +107,11 @@ class Api:
             if f": {NOT_FOUND} " not in str(error):
                 raise
 
+    def delete_all(self, path: str, labels: str = "", grace: int | None = None) -> None:
+        """Everything of the kind at a path is told to go: with these labels, within ``grace`` seconds."""
+        query = {"labelSelector": labels, "gracePeriodSeconds": grace}
+        self.call("DELETE", path, **{key: value for key, value in query.items() if value not in ("", None)})
+
     def create(self, objects: Sequence[Json]) -> None:
         """The objects exist when this returns; ClustersRefused when one of them did before."""
         for made in objects:

@@ -201,6 +201,11 @@ class KindCluster(ReschedulesPods, PinsPodAddress, StopsNodes, CutsNetwork, Faul
         for key in [key for key in self._located if key[0] == name]:
             self._located.pop(key, None)
 
+    def forget_pods(self) -> None:
+        """No pod that was known before is there any more."""
+        self._located.clear()
+        self.agents.close()
+
     def create_pod(self, spec: PodSpec) -> KindPod:
         """See Cluster; only the probe agent can be its program, and its address is not ours to choose."""
         if spec.command or spec.address:

@@ -94,6 +94,17 @@ class Names:
             raise UsageError(f"rule {identity} is not in force in {self._place.spec.name}")
         self._force(left)
 
+    def original(self) -> bool:
+        """Whether the file that was written is the one without rules, and every server answers from it."""
+        text = corefile.corefile(self._place, self._peers())
+        written = self._api.get(CONFIG_PATH)["data"]["Corefile"]
+        return bool(written == text and not self.rules() and self._told() == {corefile.version(text)})
+
+    def restore(self) -> None:
+        """The file without rules is in force when this returns."""
+        if not self.original():
+            self._force([])
+
     def _force(self, rules: Sequence[Rule]) -> None:
         text = corefile.corefile(self._place, self._peers(), rules)
         self._write(text, rules)

@@ -160,24 +160,28 @@ class Site:
 
         A node that is stopped or frozen is left out: whoever starts it calls this again.
         """
-        known = self.nodes() if nodes is None else nodes
-        wanted, refused = router_routes(self.layout, known)
-        places: list[tuple[str, list[Route]]] = [(self.layout.router, wanted)]
-        for place in self.layout.places:
-            own = [node for node in known if node.cluster == place.spec.name]
-            control = next(node.address for node in own if node.name == place.control_plane)
-            places.append((place.client_container, client_routes(self.layout, place, own, control)))
-            places += [(node.name, node_routes(self.layout, place)) for node in own]
-        down = self.down([name for name, _ in places])
+        places, refused = self.wanted_routes(self.nodes() if nodes is None else nodes)
+        down = self.down(list(places))
 
-        def one(container: str, routes: list[Route]) -> None:
-            lacking = missing(self.net_of(container).routes(), routes)
+        def one(container: str) -> None:
+            lacking = missing(self.net_of(container).routes(), places[container])
             if lacking:
                 self.perform(container, ["sh", "-c", f"printf %s {shlex.quote(batch(lacking))} | ip -batch -"])
 
         with ThreadPoolExecutor(len(places)) as pool:
-            list(pool.map(lambda place: one(*place), [place for place in places if place[0] not in down]))
+            list(pool.map(one, [container for container in places if container not in down]))
         return refused
+
+    def wanted_routes(self, nodes: Sequence[NodeFacts]) -> tuple[dict[str, list[Route]], list[str]]:
+        """The routes of every container, by its name, and the blocks that the router refuses."""
+        wanted, refused = router_routes(self.layout, nodes)
+        places = {self.layout.router: wanted}
+        for place in self.layout.places:
+            own = [node for node in nodes if node.cluster == place.spec.name]
+            control = next(node.address for node in own if node.name == place.control_plane)
+            places[place.client_container] = client_routes(self.layout, place, own, control)
+            places |= {node.name: node_routes(self.layout, place) for node in own}
+        return places, refused
 
     def close(self) -> None:
         """Give connections back."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from clusters.alive import Identity
-from clusters.cluster import PodState
+from clusters.cluster import PodState, ResetsInPlace
 from clusters.errors import ClustersGone, ClustersRefused
 from clusters.fitness import require
 from clusters.kind.cluster import KindCluster
@@ -21,21 +21,23 @@ from clusters.kind.iproute import IpRoute
 from clusters.kind.layout import Marks
 from clusters.kind.place import Site, find_image
 from clusters.kind.removing import nodes_of, remove_site
+from clusters.kind.resetting import Reset, keep_evidence
 from clusters.kind.sweeping import sweep
 from clusters.providers import KIND, Progress, Provider, Tell
 from clusters.ring.artifacts import ensure_cassandra
 from clusters.topology import RingSpec, Topology
 
-EXPIRES = 6 * 3600.0
-"""Seconds after which `ringproof sweep` removes clusters, whoever made them: longer than any profile."""
+EXPIRES = 8 * 86400.0
+"""Seconds after which `ringproof sweep` removes clusters though their process lives: longer than any are held
+(clusters.holding.MOST)."""
 LOOK_EVERY = 0.5
 """Seconds between two looks at all pods."""
 ROUTER = "router"
 UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
-class Kind:
-    """See clusters.cluster.ClusterSet."""
+class Kind(ResetsInPlace):
+    """See clusters.cluster.ClusterSet; can be reset in place."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -90,6 +92,14 @@ class Kind:
         names = nodes_of(self._site.containers, self._site.layout.tag)
         said = self._site.containers.ask("stats", "--no-stream", "--format", "{{.MemUsage}}", *names)
         return sum(bytes_of(line.partition("/")[0].strip()) for line in said.splitlines() if line)
+
+    def reset(self) -> list[str]:
+        """See ResetsInPlace."""
+        return Reset(self._site, self.clusters)()
+
+    def keep_evidence(self, folder: Path) -> None:
+        """See ResetsInPlace."""
+        keep_evidence(self._site, folder)
 
     def close(self) -> None:
         """See ClusterSet."""

@@ -1,4 +1,4 @@
-"""A formed ring written down, and taken up again by another process while its lab stands.
+"""A formed ring written down, and taken up again by another process while its clusters stand.
 
 `ring.json` holds what a ring is and how it was formed; with it, anybody of the same user can conduct on the ring.
 """
@@ -31,7 +31,7 @@ def write_ring(standing: StandingRing, ring: Ring) -> None:
     facts = {
         "schema": 1,
         "provider": standing.provider,
-        "lab": standing.lab_name,
+        "set": standing.set_name,
         "folder": str(ring.folder.resolve().relative_to(standing.folder.resolve())),
         "topology": ring.topology.name,
         "cluster_name": ring.cluster_name,
@@ -41,6 +41,7 @@ def write_ring(standing: StandingRing, ring: Ring) -> None:
         "limits": {limit.name: limit.as_json() for limit in limits},
         "rules": standing._rules,
         "rebuilt": list(standing.rebuilt),
+        "reset": list(standing.resets),
         "ran": list(ring.ran),
     }
     _write(standing.folder / RING, facts)
@@ -55,8 +56,8 @@ def read_ring(folder: Path) -> dict[str, Any]:
     return dict(facts)
 
 
-def attach(lab_name: str, topology: Topology, folder: Path) -> Ring:
-    """The ring that stands in a lab, taken up from its ring.json.
+def attach(set_name: str, topology: Topology, folder: Path) -> Ring:
+    """The ring that stands on a set of clusters, taken up from its ring.json.
 
     Every host is asked who it is: ProvisionFailed when one does not answer, or is not the host that was written down.
     """
@@ -64,7 +65,7 @@ def attach(lab_name: str, topology: Topology, folder: Path) -> Ring:
     declared = topology.ring
     if declared is None:
         raise UsageError(f"topology {topology.name} declares no ring, so none can be taken up")
-    clusters = provider(facts.get("provider", LAB)).attach(topology, lab_name)
+    clusters = provider(facts.get("provider", LAB)).attach(topology, set_name)
     ring = Ring(
         topology,
         clusters,
@@ -90,18 +91,18 @@ class HeldRing(StandingRing):
     """A ring that another process holds: lent while it is clean, never rebuilt and never ended from here."""
 
     def __init__(
-        self, lab_name: str, topology: Topology, folder: Path, step: Callable[[str], None] = lambda _text: None
+        self, set_name: str, topology: Topology, folder: Path, step: Callable[[str], None] = lambda _text: None
     ) -> None:
-        super().__init__(topology, folder, lab_name.partition("/")[0], step)
-        self._held_name = lab_name
+        super().__init__(topology, folder, set_name.partition("/")[0], step)
+        self._held_name = set_name
         self._facts = read_ring(folder)
         self.provider = self._facts.get("provider", LAB)
-        self._held = attach(lab_name, topology, folder)
+        self._held = attach(set_name, topology, folder)
         self._rules = dict(self._facts["rules"])
 
     @property
-    def lab_name(self) -> str:
-        """The name under which the holder keeps the lab."""
+    def set_name(self) -> str:
+        """The name under which the holder keeps the clusters."""
         return self._held_name
 
     @property

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from clusters.cluster import ClusterSet, FaultsDns
+from clusters.cluster import ClusterSet, FaultsDns, ResetsInPlace
 from clusters.errors import ClustersGone, ClustersRefused, WaitTimeout
 from clusters.journal import Journal
 from clusters.providers import LAB, Lifeline, provider
 from clusters.ring.formation import form
+from clusters.ring.resetting import JOURNAL, emptied, put_aside
 from clusters.ring.ring import Ring
 from clusters.topology import Topology
 from clusters.turns import machine_turn
@@ -39,7 +40,11 @@ def snapshot(ring: Ring) -> dict[str, list[str]]:
 
 
 class StandingRing:
-    """The clusters and the ring of one topology, while this process lives."""
+    """The clusters and the ring of one topology, while this process lives.
+
+    ``resets`` are the reasons for which a ring was given up and its clusters were kept, ``rebuilt`` those for which
+    clusters were made anew.
+    """
 
     def __init__(
         self, topology: Topology, folder: Path, run_id: str, step: Step = lambda _text: None, made_by: str = LAB
@@ -50,13 +55,14 @@ class StandingRing:
         self.run_id = run_id
         self.step = step
         self.rebuilt: list[str] = []
+        self.resets: list[str] = []
         self._handle: Lifeline | None = None
         self._ring: Ring | None = None
         self._clusters: ClusterSet | None = None
         self._rules: dict[str, list[str]] = {}
 
     @property
-    def lab_name(self) -> str:
+    def set_name(self) -> str:
         """The name under which the clusters are attached."""
         return f"{self.run_id}/{self.topology.name}/{len(self.rebuilt)}"
 
@@ -67,26 +73,50 @@ class StandingRing:
             if reason is None:
                 return self._ring
             self.step(f"ring of {self.topology.name} is not clean: {reason}; rebuilding it")
-            self.rebuilt.append(reason)
-            self.close()
+            if not self._reset(reason):
+                self.rebuilt.append(reason)
+                self.close()
         return self._form()
+
+    def _reset(self, reason: str) -> bool:
+        """Whether the clusters stand and have no ring any more; else they are told unclean, and to be given up."""
+        clusters = self._clusters
+        if clusters is None or not isinstance(clusters, ResetsInPlace):
+            return False
+        with machine_turn(self.step):
+            dirt = emptied(clusters, self._place(), self.step)
+        if dirt:
+            self.step(f"clusters of {self.topology.name} are quarantined, new ones are made: {'; '.join(dirt)}")
+            return False
+        self.resets.append(reason)
+        put_aside(clusters, self._place(), len(self.resets))
+        self._ring = None
+        self.step(f"clusters of {self.topology.name} are clean again")
+        return True
 
     def clusters(self) -> ClusterSet:
         """Clusters without a ring, for topologies that declare none."""
         makes = provider(self.provider)
-        self._handle = makes.start(self.topology, self.lab_name, self._place())
-        self._clusters = makes.attach(self.topology, self.lab_name)
+        self._handle = makes.start(self.topology, self.set_name, self._place())
+        self._clusters = makes.attach(self.topology, self.set_name)
         return self._clusters
 
     def _place(self) -> Path:
         return self.folder if not self.rebuilt else self.folder / f"rebuilt-{len(self.rebuilt)}"
 
+    def _cluster_name(self) -> str:
+        """Another one after each reset: no host that lived on unseen could join the next ring."""
+        number = f"-{len(self.resets)}" if self.resets else ""
+        return f"rp-{self.run_id}-{self.topology.name}{number}"
+
     def _form(self) -> Ring:
         try:
             with machine_turn(self.step):
-                clusters = self.clusters()
-                self.step(f"clusters of {self.topology.name} are up")
-                self._ring = form(clusters, self._place(), f"rp-{self.run_id}-{self.topology.name}", self.step)
+                clusters = self._clusters
+                if clusters is None:
+                    clusters = self.clusters()
+                    self.step(f"clusters of {self.topology.name} are up")
+                self._ring = form(clusters, self._place(), self._cluster_name(), self.step)
             self._rules = snapshot(self._ring)
         except BaseException:
             self.close()  # the next call starts anew, under the same name
@@ -96,7 +126,7 @@ class StandingRing:
     def unclean(self, ring: Ring) -> str | None:
         """None when every host finds the ring as it was formed, else what is different."""
         try:
-            if Journal(ring.folder / "journal.jsonl").open():
+            if Journal(ring.folder / JOURNAL).open():
                 return "the journal has open entries"
             for place, now in snapshot(ring).items():
                 formed = self._rules.get(place, [])

@@ -30,8 +30,8 @@ ERRORS: dict[str, Sequence[Pattern]] = {
         ("error:malformed record", r"JSON|anchor|torn line|is not a check|:\d+: |no operation in it"),
     ),
     "UsageError": (
-        ("error:held lab", r"no lab is up|several labs are up|no lab called|still coming up|the held ring is"
-                           r"|no ring was formed there|made on clusters of"),
+        ("error:held lab", r"no ring is up|several rings are up|no ring called|still coming up|the held ring is"
+                           r"|no ring was formed there|made on clusters of| was made by "),
         ("error:no ring declared", r"declares no ring"),
         ("error:nothing selected", r"nothing was selected|^say which: "),
         ("error:not buildable by kind", r"kind (does not build|holds) |too small for kind|is the control plane's"
@@ -79,7 +79,7 @@ ERRORS: dict[str, Sequence[Pattern]] = {
         ("error:folder not writable", r"cannot be made|runs are kept below it|where you may write"),
     ),
     "ProvisionFailed": (
-        ("error:lab not started", r"^the lab .* cannot be started|the lab did not start|ended by itself"
+        ("error:lab not started", r"^the lab .* cannot be started|the lab did not start|ended by themselves"
                                   r"|^the holder ended"),
         ("error:cluster not as declared", r"is not as declared"),
         ("error:kind clusters not up", r"did not come up: |are up already; take|is not waited for: kind"),
