@@ -28,9 +28,10 @@ LANES = (ProbeLane("write", LOCAL_QUORUM, 10.0), ProbeLane("read", LOCAL_QUORUM,
 def reschedule(run: Run, ring: Ring) -> Checks:
     """A pod killed and brought back on its volume with a new address is the same host with the same data.
 
-    Cassandra's identity is the host_id on the volume. Every other host must see only the new address within the
-    derived limit, the name must resolve to it in both clusters within ttl + cache + slack, sessions that were open
-    before must be served again, and nobody loses a write: RF is 3 per datacenter and two replicas stay up.
+    Cassandra's identity is the host_id on the volume. Once the new pod is there, every other host must see only the new
+    address within the derived limit, the name must resolve to it in both clusters within ttl + cache + slack, sessions
+    that were open before must be served again, and nobody loses a write: RF is 3 per datacenter and two replicas stay
+    up.
 
     What the moved host must hold by itself afterwards is what was acknowledged before the kill and after its return.
     Writes in between are not asserted there: a write that was sent to the old address and times out after the others
@@ -57,9 +58,12 @@ def reschedule(run: Run, ring: Ring) -> Checks:
     names = name_limit(ring.topology.clusters[0].dns)
     window = excuse([fault, "inject"], seconds=limits.client_detection.seconds, why=limits.client_detection.formula)
     since = [fault, "inject"]
+    # Cassandra's limit counts from the pod that is there at its new address: how long an orchestrator needs for that is
+    # not Cassandra's promise (1.4 s in the lab, 9 to 12 s by Kubernetes), and stands between inject and effective
+    there = [fault, "effective"]
     return [
         same_identity(moved.host.spec.pod, host_id, since),
-        ring_views(since, **limits.restart.as_json(), hosts=len(ring.hosts), address_changes=[change]),
+        ring_views(there, **limits.restart.as_json(), hosts=len(ring.hosts), address_changes=[change]),
         resolves(since, **names.as_json()),
         served(home.name, LOCAL_QUORUM, excused=[window], minimum=40),
         served(away.name, LOCAL_QUORUM, minimum=40),
