@@ -252,6 +252,12 @@ class Topology(_Declared):
         return tuple(cluster for cluster in self.clusters if cluster.joined)
 
     @property
+    def formed_ring(self) -> RingSpec:
+        """What is declared of the ring, for those who stand on one."""
+        assert self.ring is not None
+        return self.ring
+
+    @property
     def digest(self) -> str:
         """SHA-256 (hexadecimal) of the canonical JSON: equal exactly when every declared value is equal."""
         canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))

@@ -255,6 +255,17 @@ def judge(
 
 
 @app.command()
+def compare(
+    left: Annotated[Path, typer.Argument(help="A scenario's folder of a run, or its verdict.json.")],
+    right: Annotated[Path, typer.Argument(help="The same scenario's, by another provider.")],
+) -> None:
+    """Compare the verdicts of one scenario by two providers; exit 1 when a field differs that must not."""
+    from ringproof import comparing
+
+    raise typer.Exit(comparing.compare(left, right, console()))
+
+
+@app.command()
 def demo() -> None:
     """Judge a recorded run of a real ring, one promise kept and one broken, and open its report; needs no lab."""
     from ringproof import demo as demonstration

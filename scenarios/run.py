@@ -32,7 +32,7 @@ WARM_UP_SECONDS = 6.0
 time, and single requests took up to 2.2 s in the first 2 s (measured); three write time-outs of 2 s."""
 HOLD = 4.0
 """Seconds of traffic per phase unless a scenario says otherwise: 40 samples of each LOCAL_QUORUM lane (10 per s), and
-8 or more of the rarest lane (2 per s); fewer by the ring's `load_share`. Checks count, and are vacuous with too few."""
+8 or more of the rarest lane (2 per s); longer by the ring's `load_share`."""
 
 Tell = Callable[[str, dict[str, Any]], None]
 
@@ -103,9 +103,15 @@ class Run(Notebook):
 
     # time
 
-    def hold(self, phase: str, seconds: float = HOLD) -> list[str]:
-        """A phase of nothing but traffic; its length is the sample that the checks judge. Returns its start moment."""
+    def hold(self, phase: str, seconds: float = HOLD, *, sample: bool = True) -> list[str]:
+        """A phase of nothing but traffic; its length is the sample that the checks judge. Returns its start moment.
+
+        ``seconds`` are at the declared rates: a ring whose clients offer a share of them gets as many samples in more
+        time. Not so with ``sample=False``, where the time itself is what is needed.
+        """
         self.phase(phase)
+        if sample:
+            seconds /= self.ring.topology.formed_ring.load_share
         pause(seconds)
         self.event("waited", **{"for": f"traffic in {phase}", "seconds": seconds, "limit": seconds,
                                 "formula": "samples per lane = rate x seconds", "timer": True})  # fmt: skip
@@ -138,9 +144,8 @@ class Run(Notebook):
 
         `sabotage`, by datacenter, is for negative controls alone: what that datacenter's client does wrong.
         """
-        ring = self.ring.topology.ring
-        assert ring is not None
-        self._workloads = workloads = tuple(workload.at_share(ring.load_share) for workload in workloads)
+        share = self.ring.topology.formed_ring.load_share
+        self._workloads = workloads = tuple(workload.at_share(share) for workload in workloads)
         self.facts["workloads"] = [workload.as_spec() for workload in workloads]
         self.save_facts()
         load = Load(self.ring, self.folder, self.facts["keyspace"], self.facts["seed"])

@@ -60,7 +60,7 @@ def deliver_hints(run: Run) -> None:
     list is empty and says nothing. Both are timers of Cassandra, as is the period of the dispatcher.
     """
     limits = run.ring.limits
-    run.hold("hints are written", limits.hints_written.seconds)
+    run.hold("hints are written", limits.hints_written.seconds, sample=False)
     run.phase("hints")
     run.wait_for("batches played", run.ring.await_batches_played, limits.batches, timer=True)
     run.wait_for("hints delivered", run.ring.await_hints_drained, limits.hints, timer=True)
