@@ -29,11 +29,24 @@ def machine_turn(told: Callable[[str], None]) -> Iterator[None]:
     `told` hears it when others are before. WaitTimeout after TURN_SECONDS.
     """
     count = max(1, len(os.sched_getaffinity(0)) // CORES_PER_RING)
+    with _turn(NAMES, count, lambda: told("other rings are formed or measured on this machine; waiting for a turn")):
+        yield
+
+
+@contextmanager
+def making_turn(told: Callable[[str], None]) -> Iterator[None]:
+    """Held by one process of the machine: the only one that makes clusters. WaitTimeout after TURN_SECONDS."""
+    with _turn(f"{NAMES}-making", 1, lambda: told("other clusters are made on this machine; waiting for a turn")):
+        yield
+
+
+@contextmanager
+def _turn(kind: str, count: int, waits: Callable[[], None]) -> Iterator[None]:
     with _free() as door, _free() as turn:
-        names = [f"{NAMES}-{number}" for number in range(count)]
-        if not _taken(door, [f"{NAMES}-door"]) or not _taken(turn, names):
-            told("other rings are formed or measured on this machine; waiting for a turn")
-            until("the door", lambda: _named(door) or _taken(door, [f"{NAMES}-door"]), timeout=TURN_SECONDS, every=0.5)
+        names = [f"{kind}-{number}" for number in range(count)]
+        if not _taken(door, [f"{kind}-door"]) or not _taken(turn, names):
+            waits()
+            until("the door", lambda: _named(door) or _taken(door, [f"{kind}-door"]), timeout=TURN_SECONDS, every=0.5)
             until("a turn", lambda: _named(turn) or _taken(turn, names), timeout=TURN_SECONDS, every=0.5)
         door.close()
         yield

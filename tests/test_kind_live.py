@@ -28,7 +28,7 @@ from clusters.kind.layout import LABEL_NAME, Marks, lay_out
 from clusters.kind.place import Site, find_image
 from clusters.kind.provider import PROVIDER
 from clusters.kind.removing import nodes_of
-from clusters.kind.resetting import RESET_SECONDS, Reset
+from clusters.kind.resetting import Reset
 from clusters.kind.sweeping import sweep_engine
 from clusters.network import Rule
 from clusters.probe import PORT
@@ -331,7 +331,7 @@ def test_memory_is_counted(kind, ring):
     assert 1e9 < kind.memory() < 8e9
 
 
-def test_clusters_are_reset_in_place_and_the_next_ring_forms_on_them(kind, ring, site, folder):
+def test_clusters_are_reset_in_place_and_the_next_ring_forms_on_them(kind, ring, site, folder, record_property):
     """What faults and a ring leave, all at once: zones frozen and killed, rules, a route taken, a lie about a name."""
     east, west = kind.clusters
     kept = {name: site.containers.state(name).identity for name in nodes(site)}
@@ -348,13 +348,15 @@ def test_clusters_are_reset_in_place_and_the_next_ring_forms_on_them(kind, ring,
 
     begun = time.monotonic()
     assert kind.reset() == []
-    assert time.monotonic() - begun < RESET_SECONDS
+    record_property("reset_seconds", round(time.monotonic() - begun, 1))
     assert [state.name for cluster in kind.clusters for state in cluster.states()] == ["client", "client"]
     assert kept == {name: site.containers.state(name).identity for name in nodes(site)}
     assert east.dns_rules() == []
 
     put_aside(kind, folder, 1)
+    begun = time.monotonic()
     again = form(kind, folder, f"rp-again-{uuid.uuid4().hex[:8]}")
+    record_property("formed_seconds", round(time.monotonic() - begun, 1))
     assert again.disagreement() is None
     assert old.isdisjoint(host.pod.state().uid for host in again.hosts)
     assert {host.host_id for host in again.hosts}.isdisjoint(host.host_id for host in ring.hosts)
@@ -367,7 +369,8 @@ def nodes(site) -> list[str]:
 
 def test_what_a_reset_cannot_clean_is_said_and_told_in_the_evidence(kind, site, folder, monkeypatch):
     """A volume that nobody deletes: made behind the provisioner's back."""
-    monkeypatch.setattr("clusters.kind.resetting.RESET_SECONDS", 15.0)
+    assert kind.reset() == []
+    monkeypatch.setattr("clusters.kind.resetting.RESET_SECONDS", 10.0)
     node = kind.cluster("west").nodes()[-1].name
     site.perform(node, ["mkdir", "/var/local-path-provisioner/left"])
     try:

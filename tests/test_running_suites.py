@@ -28,6 +28,14 @@ from scenarios.{module} import {module}
 def test_{module}(conduct, topology, variant):
     assert conduct({module}, variant).ok
 """
+HOLDING = """
+
+def hold(standing, source, expires, said):
+    from pathlib import Path
+    Path("held").write_text(standing.topology.name)
+
+conducting.holding.keep = hold
+"""
 MODULES = {
     "baseline": "baseline",
     "reschedule": "reschedule",
@@ -132,8 +140,30 @@ def test_a_session_that_conducts_nothing_leaves_nothing(suites):
     assert not (suites.path / "runs").exists()
 
 
-def test_keep_and_workers_do_not_go_together(suites):
-    result = suites.runpytest_subprocess("--keep", "-n2")
+def test_on_kind_the_same_tests_run_on_the_places_that_stand_there_for_the_profiles(suites):
+    assert collected(suites, "--provider", "kind", "-m", "smoke") == [
+        "test_baseline[kind-host-gw]", "test_reschedule[kind-host-gw]"]  # fmt: skip
+    assert "test_partition[kind-vxlan-both-ways]" in collected(suites, "--provider", "kind")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "held"), [("baseline", []), ("baseline or zone_loss or partition", ["stub-domains"])]
+)
+def test_keep_failed_stops_at_the_first_failure_and_holds_its_ring(suites, chosen, held):
+    with (suites.path / "conftest.py").open("a") as out:
+        out.write(HOLDING)
+
+    suites.runpytest_subprocess("--keep-failed", "-k", chosen, "--bundle=left")
+
+    path = suites.path / "held"
+    assert (path.read_text().split() if path.exists() else []) == held
+    names = {path.name for path in (suites.path / "left" / "scenarios").iterdir()}
+    assert not any(name.startswith("partition") for name in names)
+
+
+@pytest.mark.parametrize("option", ["--keep", "--keep-failed"])
+def test_keep_and_workers_do_not_go_together(suites, option):
+    result = suites.runpytest_subprocess(option, "-n2")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*run without -n*"])

@@ -69,6 +69,19 @@ def test_each_topology_is_set_up_once(pytester):
     assert {worker for _, worker in setups} == {"gw0", "gw1"}
 
 
+def test_topologies_without_room_for_both_go_to_one_worker_and_that_is_said(pytester):
+    pytester.makeconftest("from fixtures import schedule; schedule.free = lambda: schedule.Room(4.0, 8.0)")
+    pytester.makepyfile(SUITE.replace('"routed", "routed-overlay", "nat"', '"stub-domains", "shared-suffix"'))
+
+    result = pytester.runpytest_subprocess("-n2")
+
+    result.assert_outcomes(passed=8)
+    setups = [line.split() for line in lines(pytester, "setups")]
+    assert [topology for topology, _ in setups] == ["stub-domains", "shared-suffix"]
+    assert len({worker for _, worker in setups}) == 1
+    result.stdout.fnmatch_lines(["*ringproof: one topology at a time instead of 2: 4.0 GB and 8 processors are free*"])
+
+
 def test_without_our_scheduler_topologies_are_set_up_again(pytester):
     pytester.makepyfile(SUITE)
 

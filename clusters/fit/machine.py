@@ -42,12 +42,23 @@ def python(_asked: Asked) -> Iterator[Finding]:
     yield Finding("Python", "ok" if enough else "fail", f"{platform.python_version()} ({sys.executable})", needed, fix)
 
 
+def available_gb() -> tuple[float, bool]:
+    """Memory that programs may still take (MemAvailable of /proc/meminfo), and whether a control group limits it."""
+    machine, group = psutil.virtual_memory().available, reading.memory_left()
+    limited = group is not None and group < machine
+    return (group if group is not None and limited else machine) / 1e9, limited
+
+
+def available_processors() -> float:
+    """Processors that this process may use; a control group may grant parts of one."""
+    count, quota = float(len(os.sched_getaffinity(0))), reading.processor_quota()
+    return count if quota is None else min(count, quota)
+
+
 def memory(asked: Asked) -> Iterator[Finding]:
     """Room for the hosts of the largest topology and the harness."""
     most = largest(asked.topologies)
-    machine, group = psutil.virtual_memory().available, reading.memory_left()
-    limited = group is not None and group < machine
-    free = (group if group is not None and limited else machine) / 1e9
+    free, limited = available_gb()
     told = f"{free:.1f} GB available{' in this control group' if limited else ''}"
     if most.memory_gb <= TIGHT * free:
         yield Finding("memory", "ok", told, most.memory_told)
@@ -69,7 +80,7 @@ def processors(asked: Asked) -> Iterator[Finding]:
     """Processors that this process may use; a control group may grant parts of one."""
     most, quota = largest(asked.topologies), reading.processor_quota()
     count = float(len(os.sched_getaffinity(0)))
-    granted = count if quota is None else min(count, quota)
+    granted = available_processors()
     needed = f"{most.processors} for {most.hosts} hosts"
     if granted >= most.processors:
         yield Finding("processors", "ok", f"{granted:g}", needed)

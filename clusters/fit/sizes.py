@@ -24,6 +24,9 @@ HOSTS_PER_PROCESSOR = 3
 HOST_THREADS = 120
 """Of one host, measured."""
 HARNESS_THREADS = 200
+CLUSTER_GB = {"kind": 0.9}
+"""Resident memory of one cluster without a host, by provider: two of one control plane and three workers each hold
+1.8 GB (measured; with a ring that has just formed 4.1). A lab's namespaces take nothing that could be measured."""
 INFRA_PODS = 2
 """DNS and client of each cluster (clusters.lab.layout)."""
 
@@ -73,6 +76,11 @@ def need(topology: Topology) -> Need:
     # per cluster a gateway, its nodes, the node `infra` and its pods; one router between the clusters; a pod per host
     networks = 1 + sum(cluster.nodes + 2 + INFRA_PODS for cluster in topology.clusters) + hosts
     return Need(topology.name, hosts, topology.ring.heap_mb if topology.ring else 0, networks)
+
+
+def standing_gb(topology: Topology, provider: str) -> float:
+    """Memory that a topology takes while it stands, in GB: its clusters, the ring on them, and the harness."""
+    return need(topology).memory_gb + CLUSTER_GB.get(provider, 0.0) * len(topology.clusters)
 
 
 def largest(topologies: Iterable[Topology]) -> Need:

@@ -20,9 +20,8 @@ from clusters.kind.removing import keep_words
 from clusters.network import Route
 from clusters.waiting import until
 
-RESET_SECONDS = 60.0
-"""For all of it to be seen: pods are gone 2-4 s after they were told, volumes 5-15 s (measured); four times that, and
-about what new clusters take."""
+RESET_SECONDS = 90.0
+"""For all of it to be seen: as long as new clusters take on a machine that is busy."""
 VOLUMES = "/var/local-path-provisioner"
 """On a node: where local-path keeps volumes (images/node/default-storage.yaml)."""
 LEFT_ON_A_NODE = ["sh", "-c", f"pgrep -f '[C]assandraDaemon' | wc -l; ls -A {VOLUMES} 2>/dev/null | wc -l"]

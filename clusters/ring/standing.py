@@ -12,6 +12,7 @@ from clusters.providers import LAB, Lifeline, provider
 from clusters.ring.formation import form
 from clusters.ring.resetting import JOURNAL, emptied, put_aside
 from clusters.ring.ring import Ring
+from clusters.room import making
 from clusters.topology import Topology
 from clusters.turns import machine_turn
 
@@ -111,12 +112,14 @@ class StandingRing:
 
     def _form(self) -> Ring:
         try:
-            with machine_turn(self.step):
-                clusters = self._clusters
-                if clusters is None:
+            if self._clusters is None:
+                with making(self.topology, self.provider, self.step), machine_turn(self.step):
                     clusters = self.clusters()
                     self.step(f"clusters of {self.topology.name} are up")
-                self._ring = form(clusters, self._place(), self._cluster_name(), self.step)
+                    self._ring = form(clusters, self._place(), self._cluster_name(), self.step)
+            else:  # reset in place: they hold their memory already
+                with machine_turn(self.step):
+                    self._ring = form(self._clusters, self._place(), self._cluster_name(), self.step)
             self._rules = snapshot(self._ring)
         except BaseException:
             self.close()  # the next call starts anew, under the same name
