@@ -32,6 +32,7 @@ ERRORS: dict[str, Sequence[Pattern]] = {
     "UsageError": (
         ("error:held lab", r"no ring is up|several rings are up|no ring called|still coming up|the held ring is"
                            r"|no ring was formed there|made on clusters of| was made by "),
+        ("error:not to be compared", r"name a scenario's folder of a run|not a readable verdict|verdicts of different"),
         ("error:no ring declared", r"declares no ring"),
         ("error:nothing selected", r"nothing was selected|^say which: "),
         ("error:not buildable by kind", r"kind (does not build|holds) |too small for kind|is the control plane's"

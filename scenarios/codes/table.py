@@ -180,6 +180,7 @@ _ERRORS: Mapping[str, tuple[str, ...]] = {
     "RP-USE-014": ("error:no run",),
     "RP-USE-015": ("error:not to be packed",),
     "RP-USE-016": ("error:not buildable by kind",),
+    "RP-USE-017": ("error:not to be compared",),
     "RP-USE-099": ("error:UsageError",),
     "RP-BUN-001": ("error:no bundle",),
     "RP-BUN-002": ("error:unreadable file",),
