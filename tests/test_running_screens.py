@@ -274,7 +274,7 @@ def test_a_reader_that_leaves_ends_the_stream_and_nothing_else(clock, tmp_path):
 
 INTERRUPTED = """
 import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)  # who was started in the background inherits that it is ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits that it is ignored
 from clusters.waiting import until
 from ringproof.live import Screen, TreeView
 from tests.replay import Clock, USUAL, play
