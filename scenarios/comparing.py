@@ -32,6 +32,7 @@ MAY_DIFFER: Final[dict[str, str]] = {
     "checks.measured": "a measurement",
     "checks.explain": "names what was measured",
     "gates.measured": "a measurement",
+    "gates.passed": "follows from the measurement; a check that needs the gate says so in its own verdict",
 }
 """Fields of a verdict file that may differ between providers, with the reason; fields of list entries with a dot."""
 
