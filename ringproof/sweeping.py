@@ -22,7 +22,7 @@ def sweep(runs: Path = RUNS) -> Iterator[str]:
         if not entry.holder.alive:
             holding.forget(entry)
             remove_scratch(Path(entry.folder))
-            yield f"forgot lab {entry.name}: its holder (process {entry.holder.pid}) is gone"
+            yield f"forgot the ring {entry.name}: its holder (process {entry.holder.pid}) is gone"
     for name in PROVIDERS:
         yield from provider(name).sweep()
     for folder in list(unfinished(runs)):
