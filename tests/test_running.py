@@ -107,7 +107,7 @@ def test_the_exit_code_follows_from_the_verdict(conducted, made_up, outcome, cod
 
 
 def test_an_interruption_closes_the_ring_and_leaves_a_readable_bundle(conducted, made_up, out):  # noqa: F811
-    made_up["reschedule"] = KeyboardInterrupt
+    made_up["zone-loss"] = KeyboardInterrupt
 
     code, folder = conducted()
 

@@ -65,8 +65,8 @@ def test_change_is_collected_in_the_order_of_the_profile(suites):
     assert collected(suites) == [
         "test_overlap[overlap]",
         "test_baseline[stub-domains]",
-        "test_reschedule[stub-domains]",
         "test_zone_loss[stub-domains-frozen]",
+        "test_reschedule[stub-domains]",
         "test_partition[shared-suffix-both-ways]",
         "test_dns_failure[shared-suffix-servfail]",
     ]
