@@ -128,7 +128,9 @@ def test_workers_write_into_one_bundle(suites):
     result.assert_outcomes(passed=3)
     assert result.ret == 0
     names = {path.name for path in (suites.path / "left").iterdir()}
-    assert {"run.json", "verdict.json", "report.html", "events-gw0.jsonl"} <= names
+    assert {"run.json", "verdict.json", "report.html"} <= names
+    # which of the two depends on how much room the machine has for two topologies at once
+    assert names & {"events-gw0.jsonl", "events-gw1.jsonl"}
     assert len(json.loads((suites.path / "left" / "verdict.json").read_text())["scenarios"]) == 3
 
 
