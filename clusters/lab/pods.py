@@ -120,7 +120,7 @@ class LivePod:
             line = enter_command(self.space, self.name, self.place.etc, command)
             self.main = self.processes.start(line, output, self._main_ended, environment=environment)
             self.state, self.reason = "running", ""
-        self.report(self.as_json())
+            self.report(self.as_json())
 
     def _main_ended(self, code: int) -> None:
         with self.lock:
@@ -129,15 +129,16 @@ class LivePod:
                 return
             if self.held:
                 self.state, self.reason = "exited", "held down with its node"
-            else:
-                wait = self._back_off()
-                self.restarts += 1
-                self.doublings += 1
-                self.state, self.reason = "waiting", f"exit {code}, restart in {wait:g} s"
-                self.timer = threading.Timer(wait, self.start_main)
-                self.timer.daemon = True
-                self.timer.start()
-        self.report(self.as_json())
+                self.report(self.as_json())
+                return
+            wait = self._back_off()
+            self.restarts += 1
+            self.doublings += 1
+            self.state, self.reason = "waiting", f"exit {code}, restart in {wait:g} s"
+            self.report(self.as_json())  # before the wait begins, or a busy machine records it as shorter than it is
+            self.timer = threading.Timer(wait, self.start_main)
+            self.timer.daemon = True
+            self.timer.start()
 
     def _back_off(self) -> float:
         if time.monotonic() - self.started > STABLE_SECONDS:
