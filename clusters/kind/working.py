@@ -35,13 +35,13 @@ def end_programs(name: str) -> int:
     """No program is at work on the set of that name when this returns; how many there were.
 
     Those that create are let end by themselves, for CREATING_SECONDS at most: an engine whose caller is gone completes
-    its act all the same, and nobody could see when. All others are killed, kind's own command first.
+    its act all the same, and nobody could see when. All others are killed.
     """
     found = list(programs(name))
-    for process in sorted(found, key=_is_creating):
-        if not _is_creating(process):
-            _kill(process)
     creating = [process for process in found if _is_creating(process)]
+    for process in found:
+        if process not in creating:
+            _kill(process)
     try:
         until("the engine has created", lambda: not any(map(_runs, creating)), timeout=CREATING_SECONDS)
     except WaitTimeout:
