@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from clusters.errors import UsageError
+from scenarios.index import VERDICT
 
 Json = dict[str, Any]
 
+LISTS: Final = ("checks", "gates", "windows")
+"""The parts of a verdict file that are lists of entries, each compared field by field."""
 MAY_DIFFER: Final[dict[str, str]] = {
     "id": "a scenario's folder is named after its topology",
     "topology": "each provider has topologies of its own; the same one on both is the stricter comparison",
@@ -64,14 +67,14 @@ class Difference:
 
 def read_verdict(path: Path) -> Json:
     """Return a verdict file, or the one in a scenario's folder; UsageError when there is none or it is no verdict."""
-    file = path / "verdict.json" if path.is_dir() else path
+    file = path / VERDICT if path.is_dir() else path
     try:
-        verdict = json.loads(file.read_text())
+        verdict = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UsageError(f"{file}: not there; name a scenario's folder of a run, or its verdict.json") from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{file}: not a readable verdict ({error}); `ringproof judge` writes one") from error
-    if not isinstance(verdict, dict) or "checks" not in verdict or "scenario" not in verdict:
+    if not isinstance(verdict, dict) or not {"scenario", *LISTS} <= verdict.keys():
         raise UsageError(f"{file}: not a verdict of a scenario; name a scenario's folder of a run, or its verdict.json")
     return verdict
 
@@ -84,19 +87,21 @@ def differences(left: Json, right: Json) -> Iterator[Difference]:
     for name in ("scenario", "variant"):
         if left.get(name) != right.get(name):
             raise UsageError(f"these are verdicts of different scenarios: {_called(left)} and {_called(right)}")
-    for name in sorted({*left, *right} - {"checks", "gates", "windows", *MAY_DIFFER}):
+    for name in sorted({*left, *right} - {*LISTS, *MAY_DIFFER}):
         yield from _unequal(name, left.get(name), right.get(name))
-    yield from _lists("checks", _judged(left), _judged(right))
-    yield from _lists("gates", left["gates"], right["gates"])
-    yield from _lists("windows", left["windows"], right["windows"])
+    one, other = _judged(left), _judged(right)
+    for name in LISTS:
+        yield from _lists(name, one[name], other[name])
 
 
 def _called(verdict: Json) -> str:
     return f"{verdict['scenario']} {verdict.get('variant') or ''}".rstrip()
 
 
-def _judged(verdict: Json) -> list[Json]:
-    return [{**check, "id": _plain(check["id"])} for check in verdict["checks"] if check["check"] not in ABILITIES]
+def _judged(verdict: Json) -> Json:
+    """The verdict without checks of one provider alone, and with ids that carry nothing of a run."""
+    checks = [check for check in verdict["checks"] if check["check"] not in ABILITIES]
+    return {**verdict, "checks": [{**check, "id": _plain(check["id"])} for check in checks]}
 
 
 def _plain(text: str) -> str:
