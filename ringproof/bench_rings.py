@@ -143,8 +143,7 @@ def archive_used(*, used: bool) -> Iterator[None]:
 
 def single_start(topology: Topology, *, warm: bool) -> float:
     """Seconds of one host alone on a loopback address; jars, Java and archive are there or made before it."""
-    assert topology.ring is not None
-    version = topology.ring.version
+    version = topology.formed_ring.version
     ensure_cassandra(version)
     java = find_java(version)
     archive = ensure_archive(java, version)

@@ -14,6 +14,7 @@ from typing import Any
 from clusters.errors import CleanupFailed, WaitTimeout
 from clusters.journal import Journal
 from clusters.ring.limits import Limit
+from clusters.ring.resetting import JOURNAL
 from clusters.ring.ring import Ring
 from clusters.truth import NodeTimers
 from clusters.undo import Acts
@@ -94,7 +95,7 @@ class Run(Notebook):
     ) -> None:
         super().__init__(folder, facts, tell)
         self.ring = ring
-        self.acts = Acts(ring.clusters, Journal(ring.folder / "journal.jsonl"))
+        self.acts = Acts(ring.clusters, Journal(ring.folder / JOURNAL))
         self.expected_exits: set[str] = set()
         self._observers: list[Observer] = []
         self._truth: TruthRecord | None = None

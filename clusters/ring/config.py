@@ -88,8 +88,7 @@ class HostStart:
     @property
     def ring(self) -> RingSpec:
         """What is declared for every host of the ring."""
-        assert self.topology.ring is not None
-        return self.topology.ring
+        return self.topology.formed_ring
 
     @property
     def files(self) -> dict[str, str]:
@@ -104,8 +103,7 @@ def declare_hosts(topology: Topology) -> list[HostSpec]:
     k8ssandra-operator's ComputeInitialTokens does for few tokens.
     """
     hosts: list[HostSpec] = []
-    assert topology.ring is not None
-    for place, datacenter in enumerate(topology.ring.datacenters):
+    for place, datacenter in enumerate(topology.formed_ring.datacenters):
         cluster = topology.cluster(datacenter.cluster)
         count = len(cluster.zones) * datacenter.hosts_per_zone
         for slot in range(count):
@@ -149,8 +147,7 @@ def cassandra_yaml(topology: Topology, host: HostSpec, cluster_name: str, seeds:
 
     `cluster_name` must be unique per run: it is the only guard between two rings that meet on one network.
     """
-    ring = topology.ring
-    assert ring is not None
+    ring = topology.formed_ring
     settings: dict[str, Any] = {
         "cluster_name": cluster_name,
         "num_tokens": 1,

@@ -170,15 +170,15 @@ class Limits:
 
 def ring_limits(topology: Topology) -> Limits:
     """The limits that follow from a topology's timers profile."""
-    assert topology.ring is not None
-    timers = topology.ring.timers
+    ring = topology.formed_ring
+    timers = ring.timers
     return Limits(
         RING_DELAY[timers],
         GOSSIP_SETTLE,
         quarantined=QUARANTINE[timers],
         back_off=MOST_BACK_OFF[timers],
         hints_flush=HINTS_FLUSH[timers],
-        sync_period=SYNC_PERIOD_S if topology.ring.commitlog == "periodic" else 0.0,
+        sync_period=SYNC_PERIOD_S if ring.commitlog == "periodic" else 0.0,
     )
 
 

@@ -179,7 +179,6 @@ class Condition:
 
 def bind_datacenters(topology: Topology, clusters: ClusterSet) -> tuple[Datacenter, ...]:
     """The declared datacenters and their hosts, tied to the clusters that their pods live in."""
-    assert topology.ring is not None
     hosts = [Host(spec, clusters.cluster(spec.cluster)) for spec in declare_hosts(topology)]
     return tuple(
         Datacenter(
@@ -188,5 +187,5 @@ def bind_datacenters(topology: Topology, clusters: ClusterSet) -> tuple[Datacent
             tuple(host for host in hosts if host.spec.datacenter == declared.name),
             declared.replication_factor,
         )
-        for declared in topology.ring.datacenters
+        for declared in topology.formed_ring.datacenters
     )
