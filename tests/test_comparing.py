@@ -88,7 +88,13 @@ def test_the_command_says_what_differs(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(None, "not there"), ("{", "not a readable verdict"), ("{}", "not a verdict of a scenario")]
+    ("content", "said"),
+    [
+        (None, "not there"),
+        ("{", "not a readable verdict"),
+        ("{}", "not a verdict of a scenario"),
+        ('{"scenario": "baseline", "checks": []}', "not a verdict of a scenario"),
+    ],
 )
 def test_what_is_no_verdict_is_refused(tmp_path, content, said):
     if content is not None:
