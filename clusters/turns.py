@@ -42,12 +42,24 @@ def making_turn(told: Callable[[str], None]) -> Iterator[None]:
 
 @contextmanager
 def _turn(kind: str, count: int, waits: Callable[[], None]) -> Iterator[None]:
+    names, entry = [f"{kind}-{number}" for number in range(count)], f"{kind}-door"
     with _free() as door, _free() as turn:
-        names = [f"{kind}-{number}" for number in range(count)]
-        if not _taken(door, [f"{kind}-door"]) or not _taken(turn, names):
-            waits()
-            until("the door", lambda: _named(door) or _taken(door, [f"{kind}-door"]), timeout=TURN_SECONDS, every=0.5)
-            until("a turn", lambda: _named(turn) or _taken(turn, names), timeout=TURN_SECONDS, every=0.5)
+        told = False
+
+        def entered() -> bool:
+            """A door that is taken may be passed through at this moment: only one who waits there listens."""
+            nonlocal told
+            if not _taken(door, [entry]) and not told and _listened(entry):
+                told = True
+                waits()
+            return _named(door)
+
+        until("the door", entered, timeout=TURN_SECONDS, every=0.5)
+        if not _taken(turn, names):
+            door.listen()
+            if not told:
+                waits()
+            until("a turn", lambda: _taken(turn, names), timeout=TURN_SECONDS, every=0.5)
         door.close()
         yield
 
@@ -68,3 +80,8 @@ def _taken(held: socket.socket, names: list[str]) -> bool:
 
 def _named(held: socket.socket) -> bool:
     return bool(held.getsockname())
+
+
+def _listened(name: str) -> bool:
+    with _free() as caller:
+        return caller.connect_ex(abstract(name)) == 0

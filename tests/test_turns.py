@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from clusters import turns
+from clusters.alive import abstract
 from clusters.errors import WaitTimeout
 
 ROOT = Path(__file__).parents[1]
@@ -70,6 +71,21 @@ def test_as_many_as_there_are_cores_for(start):
     holders = [start(cores=5) for _ in range(2)]
     assert [holder.says() for holder in holders] == ["holds", "holds"]
     assert start(cores=5).says() == "waits"
+
+
+def test_who_meets_another_in_the_door_is_not_told_to_wait(monkeypatch, names):
+    monkeypatch.setattr(turns, "NAMES", names)
+    passing, told, listened = turns._free(), [], turns._listened
+    passing.bind(abstract(f"{names}-door"))
+
+    def seen(name):
+        answer = listened(name)
+        passing.close()
+        return answer
+
+    monkeypatch.setattr(turns, "_listened", seen)
+    with turns.machine_turn(told.append):
+        assert told == []
 
 
 def test_who_gives_a_turn_back_does_not_take_it_past_who_waits(start):
