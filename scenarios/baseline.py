@@ -9,6 +9,7 @@ from clusters.ring.ring import Ring
 from scenarios.checks import (
     all_alive,
     echoes,
+    excuse,
     no_host_died,
     one_schema,
     reachable,
@@ -47,11 +48,12 @@ def baseline(run: Run, ring: Ring) -> Checks:
         run.reach("matrix", PORTS, SIZES)
         calm = run.hold("calm")
         run.observe_schema()
-        with run.fault(blocked):
+        with run.fault(blocked) as control:
             run.reach("storage port blocked", PORTS)
         run.hold("after the control")
 
     limit = name_limit(ring.topology.clusters[0].dns)
+    lost = excuse([control, "inject"], until=[control, "recovered"], why="the control loses what is sent to one host")
     return [
         ring_views(calm, limit=0.0, formula="nothing has changed", hosts=len(ring.hosts)),
         all_alive(calm, limit=0.0, formula="nothing has changed"),
@@ -61,7 +63,7 @@ def baseline(run: Run, ring: Ring) -> Checks:
         echoes(SIZES, "matrix"),
         unreachable("storage port blocked", STORAGE_PORT, blocked.target.spec.pod),
         *[
-            served(datacenter.name, level, minimum=30)
+            served(datacenter.name, level, excused=[lost], minimum=30)
             for datacenter in ring.datacenters
             for level in (EACH_QUORUM, ALL)
         ],
