@@ -232,7 +232,11 @@ def test_flags_differ_by_java_and_refuse_a_misfit(tmp_path):
 
 
 def test_timers_profiles():
-    assert timer_flags("fast") == ("-Dcassandra.ring_delay_ms=5000", "-Dcassandra.gossip_quarantine_delay_ms=70000")
+    assert timer_flags("fast") == (
+        "-Dcassandra.ring_delay_ms=5000",
+        "-Dcassandra.gossip_quarantine_delay_ms=70000",
+        "-Dcassandra.migration_delay_ms=1000",
+    )
     assert timer_flags("default") == ()
     with pytest.raises(UsageError, match="known: fast, default"):
         timer_flags("slow")

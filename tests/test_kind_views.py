@@ -24,6 +24,7 @@ from clusters.kind.routing import NodeFacts
 from clusters.kind.states import container_identity, owner_of, pod_state
 from clusters.kind.sweeping import over, tags_of_guards
 from clusters.network import Rule
+from clusters.ring.flags import LAUNCHER
 from clusters.shell import CommandFailed
 from tests.test_kind_pure import IMAGE, MARKS, spoken
 
@@ -198,7 +199,7 @@ def test_a_host_has_the_labs_command_line_at_the_images_paths(monkeypatch, tmp_p
     ring = named("kind-host-gw").ring
     made = commands(ring, IMAGE)
 
-    assert made["every"][0] == "/usr/bin/java"
+    assert tuple(made["every"][: len(LAUNCHER) + 1]) == (*LAUNCHER, "/usr/bin/java")
     assert "-javaagent:/opt/cassandra/lib/jamm-0.4.0.jar" in made["every"]
     place = made["every"].index("-cp")
     assert made["every"][place + 1] == "/opt/cassandra/lib/apache-cassandra-5.0.9.jar:/opt/cassandra/lib/jamm-0.4.0.jar"

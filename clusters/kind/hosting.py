@@ -7,7 +7,7 @@ from pathlib import Path
 from clusters.errors import UsageError
 from clusters.kind.nodeimage import NodeImage
 from clusters.ring.artifacts import class_path, ensure_cassandra
-from clusters.ring.flags import FORMATION_FLAGS, MAIN_CLASS, POD_FLAGS, jvm_flags, timer_flags
+from clusters.ring.flags import FORMATION_FLAGS, LAUNCHER, MAIN_CLASS, POD_FLAGS, jvm_flags, timer_flags
 from clusters.topology import RingSpec
 
 
@@ -22,6 +22,7 @@ def commands(ring: RingSpec, image: NodeImage) -> dict[str, list[str]]:
     here = ensure_cassandra(ring.version)
     flags = [moved(flag, here, image) for flag in jvm_flags(image.java_major, ring.version, ring.heap_mb, here)]
     common = [
+        *LAUNCHER,
         str(image.java),
         *flags,
         *timer_flags(ring.timers),

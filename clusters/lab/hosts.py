@@ -10,7 +10,7 @@ from clusters.cluster import PodSpec
 from clusters.ring.archive import ensure_archive, joined_class_path
 from clusters.ring.artifacts import ensure_cassandra
 from clusters.ring.config import HostStart
-from clusters.ring.flags import FORMATION_FLAGS, MAIN_CLASS, POD_FLAGS, archive_flags, jvm_flags, timer_flags
+from clusters.ring.flags import FORMATION_FLAGS, LAUNCHER, MAIN_CLASS, POD_FLAGS, archive_flags, jvm_flags, timer_flags
 from clusters.ring.java import find_java
 from clusters.ring.limits import restart_policy
 from clusters.topology import RingSpec
@@ -33,6 +33,7 @@ def start_command(ring: RingSpec) -> tuple[tuple[str, ...], tuple[str, ...]]:
     java = find_java(ring.version)
     archive = ensure_archive(java, ring.version)
     common = [
+        *LAUNCHER,
         str(java.binary),
         *archive_flags(archive),
         *jvm_flags(java.major, ring.version, ring.heap_mb, jars),

@@ -112,9 +112,17 @@ _TIMERS: Final[dict[str, tuple[str, ...]]] = {
     "fast": (
         "-Dcassandra.ring_delay_ms=5000",  # StorageService.RING_DELAY_MILLIS: 30 s by default
         "-Dcassandra.gossip_quarantine_delay_ms=70000",  # Gossiper.QUARANTINE_DELAY; see limits.QUARANTINE
+        "-Dcassandra.migration_delay_ms=1000",  # MigrationCoordinator: 60 s by default, docs/findings.md 17
     ),
     "default": (),
 }
+
+LAUNCHER: Final = ("/bin/sh", "-c", 'echo 2000000 > /proc/self/timerslack_ns; exec "$@"', "cassandra")
+"""What stands before a host's command line: timers may be 2 ms late (prctl(2), PR_SET_TIMERSLACK; 50 us by default).
+
+Cassandra's idle workers park for 10 us at a time (SEPWorker.doWaitSpin), which six hosts on two cores cannot afford:
+measured in the lab at 130 operations a second, 75,000 context switches a second became 17,000, and the hosts' processor
+time fell by 31 % (docs/findings.md 18). A task may wait that much longer for its worker."""
 
 _ARCHIVING: Final = ("-XX:+UnlockDiagnosticVMOptions", "-XX:+AllowArchivingWithJavaAgent")
 """HotSpot refuses a class-data archive beside an agent (jamm is one) unless told otherwise."""
