@@ -21,7 +21,7 @@ FLOOR = 10
 """Ok operations of a workload before, during and after each fault: a third of what the slowest declared workload
 (the log, 4 per second in each of two datacenters) sends in the shortest phase (4 s)."""
 CONCURRENT_SHARE = 0.8
-"""Share of keys with at least one operation truly concurrent with another: else their order was never in doubt."""
+"""Share of the operations on keys with at least one truly concurrent with another: else order was never in doubt."""
 INFO_SHARE_LIMIT = 0.3
 """Above this share of indeterminate operations a workload's history says little (etcd's and Jepsen's rule of thumb)."""
 CONTENDED = ("log", "cas")
@@ -121,7 +121,8 @@ def _concurrent(workload: str, operations: Iterable[Operation]) -> Gate:
     if not by_key:
         why = f"no {workload} operation was recorded"
         return _row("keys with concurrent operations", workload, None, CONCURRENT_SHARE, why=why)
-    share = sum(map(concurrent, by_key.values())) / len(by_key)
+    met = sum(len(group) for group in by_key.values() if concurrent(group))
+    share = met / sum(map(len, by_key.values()))
     return _row("keys with concurrent operations", workload, share, CONCURRENT_SHARE)
 
 

@@ -221,20 +221,45 @@ def test_one_refused_key_does_not_hide_what_another_shows():
 
 
 @pytest.mark.parametrize(("keys", "verdict"), [(5, "valid"), (6, "vacuous")])
-def test_most_keys_must_have_seen_two_operations_at_once(keys, verdict):
-    """One key of five without concurrency is 80 %, two of six are less."""
+def test_most_operations_must_be_on_keys_that_saw_two_at_once(keys, verdict):
+    """One key of five, of three operations each, without concurrency leaves 80 %; two of six leave less."""
     story = Told()
     calm = 1 if keys == 5 else 2
     for key in range(keys):
         if key < calm:
             story.cas("east-a", (1, 2), 0, 1, key=key)
             story.read("east-c", (3, 4), 1, key=key)
+            story.read("east-c", (5, 6), 1, key=key)
         else:
             contended(key, story)
 
     assert judge(story).verdict == verdict
     assert judge(story, concurrency=0).verdict == "valid"
     assert judge(story, concurrency=1).verdict == "vacuous"
+
+
+@pytest.mark.parametrize(("calm", "verdict"), [(2, "valid"), (3, "vacuous")])
+def test_a_key_that_was_retired_at_once_weighs_what_it_saw(calm, verdict):
+    """Three keys with nine operations in contention, and one without: 9 of 11 are enough, 9 of 12 are not."""
+    story = Told()
+    for key in (1, 2, 3):
+        contended(key, story)
+    story.cas("east-a", (1, 2), 0, 1, key=4)
+    for number in range(calm - 1):
+        story.read("east-c", (3 + 2 * number, 4 + 2 * number), 1, key=4)
+
+    result = judge(story)
+    assert result.verdict == verdict
+    assert result.counts["concurrent keys"] == 3
+
+
+def test_contention_on_a_key_that_showed_nothing_does_not_count():
+    story = Told()
+    story.cas("east-a", (1, 4), 0, 1, "info")
+    story.cas("east-b", (2, 5), 1, 2, "info")
+    story.cas("east-a", (6, 7), 0, 1, key=2)
+
+    assert judge(story).verdict == "vacuous"
 
 
 @pytest.mark.parametrize("stage", ["warm-up", "final"])
@@ -254,7 +279,8 @@ def test_it_says_why_nothing_was_at_stake():
     result = judge(story)
     assert (result.verdict, result.explain) == (
         "vacuous",
-        "nothing was at stake: of 1 keys 0 saw two operations at once, 1 a value",
+        "nothing was at stake: of 1 keys 0 saw two operations at once, 1 a value; 0 of 2 operations were on keys with "
+        "both",
     )
 
 

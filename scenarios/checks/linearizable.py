@@ -14,11 +14,11 @@ from scenarios.history import Operation
 from scenarios.record import Record
 from scenarios.verdict import CheckResult
 
-CONCURRENT_KEYS = 0.8
-"""Share of the keys whose value an operation saw, on which two must truly have run at once, or the check is vacuous: a
-history without concurrency is in order on almost any store. A key that a fault left with indeterminate operations alone
-has no order to be in doubt, and one that only the warm-up or the final reads touched was never meant to: neither
-counts."""
+CONCURRENT_SHARE = 0.8
+"""Share of the operations that must be on keys where two truly ran at once, or the check is vacuous: a history without
+concurrency is in order on almost any store. Counted on the keys whose value an operation saw: one that a fault left
+with indeterminate operations alone has no order to be in doubt, and one that only the warm-up or the final reads
+touched was never meant to. Operations are counted, not keys, since a key that a fault retires at once has few."""
 
 _Key = int | None
 
@@ -27,8 +27,8 @@ class Rules(TypedDict, total=False):
     """What narrows or loosens the check.
 
     `keys`: only these. `mixed`: what to do with keys on which no order is promised; "refuse" (the default) makes them
-    unknown, "judge" is for negative controls. `concurrency`: the share in place of CONCURRENT_KEYS; 0 switches the
-    gate off.
+    unknown, "judge" is for negative controls. `concurrency`: the share in place of CONCURRENT_SHARE; 0 switches
+    the gate off.
     """
 
     keys: Sequence[int]
@@ -60,7 +60,7 @@ def linearizable(
     doubts += [f"key {key}: undecided after {item.steps} steps" for key, item in verdicts.items() if item.legal is None]
     findings = [finding for item in verdicts.values() for finding in item.findings]
     stakes = keys.stakes()
-    enough = stakes.contended >= rules.get("concurrency", CONCURRENT_KEYS) * stakes.telling
+    enough = stakes.met >= rules.get("concurrency", CONCURRENT_SHARE) * stakes.told
     return conclude(
         findings,
         doubts,
@@ -77,13 +77,16 @@ def linearizable(
 class _Stakes:
     """How much was judged, and how much of it could have gone wrong.
 
-    `contended` keys saw two operations truly at once, of `telling` keys an operation saw the value.
+    `contended` keys saw two operations truly at once, of `telling` keys an operation saw the value; these have `told`
+    operations, `met` of them on contended keys.
     """
 
     operations: int
     keys: int
     contended: int
     telling: int
+    told: int
+    met: int
 
     def texts(self) -> tuple[str, str]:
         """The sentences for valid and for vacuous."""
@@ -91,7 +94,7 @@ class _Stakes:
             f"{self.operations} operations on {self.keys} keys have one order each; on {self.contended} keys some ran "
             "at once",
             f"nothing was at stake: of {self.keys} keys {self.contended} saw two operations at once, {self.telling} a "
-            "value",
+            f"value; {self.met} of {self.told} operations were on keys with both",
         )
 
     def counts(self) -> dict[str, float]:
@@ -128,11 +131,15 @@ class _Keys:
     def stakes(self) -> _Stakes:
         """What is left to judge."""
         groups = self.groups.values()
+        contended = {key for key, group in self.groups.items() if concurrent(group)}
+        telling = {key: len(group) for key, group in self.groups.items() if any(map(_tells, group))}
         return _Stakes(
             operations=sum(map(len, groups)),
             keys=len(groups),
-            contended=sum(map(concurrent, groups)),
-            telling=sum(any(map(_tells, group)) for group in groups),
+            contended=len(contended),
+            telling=len(telling),
+            told=sum(telling.values()),
+            met=sum(size for key, size in telling.items() if key in contended),
         )
 
 
