@@ -307,6 +307,11 @@ def test_a_bare_pod_has_an_agent_and_goes_with_its_name(kind):
         pod.state()
 
 
+def test_pods_ask_their_resolver_as_long_and_as_often_as_the_topology_says(ring):
+    for host in ring.hosts:
+        assert {"timeout:1", "attempts:2"} <= set(host.pod.read("/etc/resolv.conf").split())
+
+
 def test_states_are_written_as_they_change(ring, folder):
     records = [json.loads(line) for line in (folder / "pods.jsonl").read_text().splitlines()]
 

@@ -373,6 +373,16 @@ def test_kindnet_is_cured_once_per_range_and_tests_first():
 COMMANDS = {"first": ["java", "-Dfirst", "-Da=b c"], "every": ["java", "{{POD_IP}}"]}
 
 
+def test_every_pod_has_the_topologys_resolver_options():
+    place = laid().places[0]
+    pods = [manifests.bare_pod(place, "twin", None, IMAGE)["spec"]]
+    pods += [one["spec"]["template"]["spec"] for one in of_kind(ring_objects(), "StatefulSet")]
+
+    assert len(pods) == 4
+    for pod in pods:
+        assert pod["dnsConfig"] == {"options": [{"name": "timeout", "value": "1"}, {"name": "attempts", "value": "2"}]}
+
+
 def ring_objects(name: str = "kind-host-gw", cluster: str = "east") -> list[dict]:
     layout = laid(name)
     place = layout.place(cluster)

@@ -169,6 +169,7 @@ def _host_pod(host: HostSpec, image: NodeImage, place: ClusterPlace) -> Json:
     return {
         "serviceAccountName": APP,
         "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "dnsConfig": resolver(place),
         "affinity": in_zone(host.rack),
         "topologySpreadConstraints": [spread],
         "containers": [_host_container(image), probe_container(place, image)],
@@ -183,6 +184,7 @@ def bare_pod(place: ClusterPlace, name: str, zone: str | None, image: NodeImage)
         "affinity": in_zone(zone or CONTROL_PLANE_ZONE),
         "tolerations": [{"operator": "Exists", "effect": "NoSchedule"}],
         "terminationGracePeriodSeconds": 0,
+        "dnsConfig": resolver(place),
         "automountServiceAccountToken": False,
         "containers": [probe_container(place, image)],
         "volumes": [*pod_volumes(), {"name": VOLUME_CLAIM, "emptyDir": {}}],
@@ -196,6 +198,13 @@ def in_zone(zone: str) -> Json:
     """Affinity to the nodes of one zone, and to no other."""
     term = {"matchExpressions": [{"key": ZONE_LABEL, "operator": "In", "values": [zone]}]}
     return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}}
+
+
+def resolver(place: ClusterPlace) -> Json:
+    """How long and how often a pod's resolver asks, as the topology says, and limits count; glibc's own is 5 s x 2."""
+    dns = place.spec.dns
+    options = {"timeout": dns.resolver_timeout, "attempts": dns.resolver_attempts}
+    return {"options": [{"name": name, "value": str(value)} for name, value in options.items()]}
 
 
 def pod_volumes() -> list[Json]:
