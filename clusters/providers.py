@@ -61,6 +61,9 @@ class Provider(Protocol):
     def sweep(self) -> Iterator[str]:
         """Remove what dead processes left of such clusters, and nothing else; says each thing that was done."""
 
+    def living(self) -> list[str]:
+        """Names of the sets of clusters of this machine that belong to somebody who is alive; a sweep leaves them."""
+
     def attach(self, topology: Topology, name: str) -> ClusterSet:
         """The clusters of that name, which any process of the same user may use until it closes the answer.
 

@@ -292,8 +292,7 @@ def sweep() -> None:
     done = list(sweeping.sweep())
     for line in done:
         out.print(line, soft_wrap=True)
-    alive = sweeping.live_labs()
-    out.print(f"swept: {len(done)}; labs that are alive and left alone: {len(alive)}", soft_wrap=True)
+    out.print(f"swept: {len(done)}; clusters that are alive and left alone: {sweeping.left_alone()}", soft_wrap=True)
 
 
 @reports.command(name="open")

@@ -18,7 +18,7 @@ from clusters.waiting import until
 from ringproof.command import main
 from ringproof.holder import check
 from ringproof.listing import render
-from ringproof.sweeping import live_labs, sweep
+from ringproof.sweeping import left_alone, sweep
 from ringproof.updown import end_holder
 
 
@@ -180,8 +180,15 @@ def test_live_labs_are_seen_by_their_sockets():
 
     from clusters.alive import abstract
 
+    lab = provider("lab")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
         listening.bind(abstract("made-up/place/0"))
         listening.listen()
-        assert "made-up/place/0" in live_labs()
-    assert "made-up/place/0" not in live_labs()
+        assert "made-up/place/0" in lab.living()
+    assert "made-up/place/0" not in lab.living()
+
+
+def test_what_is_left_alone_is_counted_by_provider(monkeypatch):
+    monkeypatch.setattr(type(provider("lab")), "living", lambda _self: ["one", "two"])
+    monkeypatch.setattr(type(provider("kind")), "living", lambda _self: ["three"])
+    assert left_alone() == "2 of lab, 1 of kind"

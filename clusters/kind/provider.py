@@ -22,7 +22,7 @@ from clusters.kind.layout import Marks
 from clusters.kind.place import Site, find_image
 from clusters.kind.removing import nodes_of, remove_site
 from clusters.kind.resetting import Reset, keep_evidence
-from clusters.kind.sweeping import sweep
+from clusters.kind.sweeping import living, sweep
 from clusters.providers import KIND, Progress, Provider, Tell
 from clusters.ring.artifacts import ensure_cassandra
 from clusters.topology import RingSpec, Topology
@@ -212,6 +212,10 @@ class KindProvider:
     def sweep(self) -> Iterator[str]:
         """See Provider."""
         yield from sweep()
+
+    def living(self) -> list[str]:
+        """See Provider."""
+        return living()
 
     def attach(self, topology: Topology, name: str) -> Kind:
         """See Provider."""

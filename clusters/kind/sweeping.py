@@ -70,6 +70,12 @@ def sweep() -> Iterator[str]:
             yield from sweep_engine(Containers(engine.program), time.time())
 
 
+def living() -> list[str]:
+    """Names of the sets of clusters that a sweep leaves, by every engine that works here."""
+    found = [sets(Containers(engine.program)) for engine in engines() if engine.usable]
+    return sorted(name for known in found for name, marks in known.items() if over(marks, time.time()) is None)
+
+
 def sweep_engine(containers: Containers, now: float) -> Iterator[str]:
     """See sweep(); ``now`` is wall time in seconds."""
     try:

@@ -220,6 +220,13 @@ class LabProvider:
         """See Provider: a lab ends with its keeper, whatever ended that."""
         yield from ()
 
+    def living(self) -> list[str]:
+        """See Provider: those whose supervisor listens (/proc/net/unix)."""
+        begin = f"@{abstract('')[1:]}"
+        paths = {line.rpartition(" ")[2] for line in Path("/proc/net/unix").read_text().splitlines()}
+        names = (path.removeprefix(begin) for path in paths if path.startswith(begin))
+        return sorted(name for name in names if "/" in name)
+
     def attach(self, topology: Topology, name: str) -> Lab:
         """See Provider."""
         return Lab(topology, name)
