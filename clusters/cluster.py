@@ -208,6 +208,9 @@ class PinsPodAddress(Protocol):
     def reschedule_at(self, pod: str, address: str) -> PodState:
         """As ReschedulesPods, at exactly ``address``; refused when somebody has it or no pod there can."""
 
+    def may_have(self, pod: str, address: str) -> bool:
+        """Whether the pod could be given that address, whoever has it now."""
+
 
 @runtime_checkable
 class StopsNodes(Protocol):

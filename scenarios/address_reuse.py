@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from clusters.cluster import PinsPodAddress, ReschedulesPods
+from clusters.errors import EnvironmentUnfit
 from clusters.ring.host import Host
 from clusters.ring.limits import Limit
-from clusters.ring.ring import Ring
+from clusters.ring.ring import Datacenter, Ring
 from clusters.waiting import until
 from scenarios.checks import Expected, no_host_died, no_lost_writes, outcomes, ring_views, same_identity, served
 from scenarios.faults.pod import PodReschedule
@@ -37,7 +38,7 @@ def address_reuse(run: Run, ring: Ring) -> Checks:
     quarantine, the same start succeeds, without help. No host ever answers under another identity.
     """
     home, away = ring.datacenters
-    first, second = PodReschedule(home.hosts[0]), PodReschedule(home.hosts[1])
+    first, second = (PodReschedule(host) for host in heirs(home))
     who = second.host.spec.who
     refusal, acceptance = f"{who} started inside the quarantine", f"{who} started after it"
     limits = ring.limits
@@ -74,6 +75,23 @@ def address_reuse(run: Run, ring: Ring) -> Checks:
         no_lost_writes(),
         no_host_died(allowed=[CANCELLED, CANCELLED_START, *EXPECTED_ERRORS]),
     ]  # fmt: skip
+
+
+def heirs(home: Datacenter) -> tuple[Host, Host]:
+    """The first host of a datacenter, and the next whose pod could have the first one's address.
+
+    EnvironmentUnfit when there is none.
+    """
+    first, *others = home.hosts
+    cluster, address = first.cluster, first.address
+    assert isinstance(cluster, PinsPodAddress)
+    for other in others:
+        if cluster.may_have(other.spec.pod, address):
+            return first, other
+    raise EnvironmentUnfit(
+        f"no other host of {home.name} can have {address}, the address of {first.spec.who}: each node gives addresses "
+        "of its own range; take a topology with several hosts on one node, as kind-shared-node"
+    )
 
 
 @contextmanager

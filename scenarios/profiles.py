@@ -17,6 +17,9 @@ NO_RING = "overlap"
 PLACES = {"kind": {STUB: "kind-host-gw", SHARED: "kind-vxlan", NO_RING: "kind-overlap"}}
 """What stands for the places of a profile where real clusters are made: the same ways of names, and what only real
 clusters have, a pod network of their own (docs/fidelity.md). The lab is what profiles are written in."""
+ELSEWHERE = {("kind", "address-reuse"): "kind-shared-node"}
+"""Which scenario has a place of its own on a provider, instead of those: where every node has a range of pod addresses,
+only hosts of one node can inherit an address from each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +114,26 @@ class Selection:
             chosen = [replace(item, variant=_checked(item.scenario, self.variant)) for item in chosen]
         if self.topologies:
             chosen = [*_on(self.topologies, chosen)]
-        chosen = [replace(item, topology=placed(item.topology, self.provider)) for item in dict.fromkeys(chosen)]
+        chosen = _together(replace(item, topology=_place(item, self.provider)) for item in chosen)
         return chosen[::-1] if self.backwards else chosen
 
 
 def placed(topology: str, provider: str) -> str:
     """The place that stands for one of the profiles on that provider; any other stands for itself."""
     return PLACES.get(provider, {}).get(topology, topology)
+
+
+def _place(item: Item, provider: str) -> str:
+    there = placed(item.topology, provider)
+    return there if there == item.topology else ELSEWHERE.get((provider, item.scenario), there)
+
+
+def _together(items: Iterable[Item]) -> list[Item]:
+    """Each item once, those of one topology together, in the order in which both come first."""
+    groups: dict[str, dict[Item, None]] = {}
+    for item in items:
+        groups.setdefault(item.topology, {})[item] = None
+    return [item for group in groups.values() for item in group]
 
 
 def named_profile(name: str) -> Profile:

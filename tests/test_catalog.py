@@ -17,7 +17,7 @@ EXAMPLES = Path(__file__).parent.parent / "docs" / "examples"
 def test_these_are_the_named_topologies():
     lab = {"stub-domains", "shared-suffix", "overlap"}
 
-    assert set(catalog()) == lab | {"kind-host-gw", "kind-vxlan", "kind-overlap", "kind-kindnet"}
+    assert set(catalog()) == lab | {"kind-host-gw", "kind-vxlan", "kind-overlap", "kind-kindnet", "kind-shared-node"}
 
 
 def test_a_topology_is_named_like_its_file():

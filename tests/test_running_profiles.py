@@ -1,10 +1,13 @@
 """Profiles name what exists, and a selection is a part of one."""
 
+from dataclasses import replace
+from itertools import groupby
+
 import pytest
 
 from clusters.catalog import catalog, named
 from clusters.errors import UsageError
-from scenarios.profiles import CHANGE, NIGHTLY, NO_RING, PROFILES, SHARED, SMOKE, STUB, Item, Selection
+from scenarios.profiles import CHANGE, NIGHTLY, NO_RING, PROFILES, SHARED, SMOKE, STUB, Item, Selection, placed
 from scenarios.registered import registered
 from scenarios.scenario import Tier
 
@@ -77,11 +80,26 @@ def test_what_does_not_exist_is_refused_with_the_nearest_names(selection, said):
 def test_on_kind_a_profile_is_the_same_scenarios_in_places_that_kind_builds(profile):
     lab, kind = Selection(profile).items(), Selection(profile, provider="kind").items()
 
-    assert [(item.scenario, item.variant) for item in kind] == [(item.scenario, item.variant) for item in lab]
-    assert {item.topology for item in kind} <= {"kind-host-gw", "kind-vxlan", "kind-overlap"}
-    assert [item.topology == "kind-overlap" for item in kind] == [item.topology == NO_RING for item in lab]
+    moved = {item for item in lab if item.scenario == "address-reuse"}
+    assert [replace(item, topology=placed(item.topology, "kind")) for item in lab if item not in moved] == [
+        item for item in kind if item.scenario != "address-reuse"
+    ]
+    inheriting = [Item("address-reuse", "", "kind-shared-node")]
+    assert [item for item in kind if item.scenario == "address-reuse"] == (inheriting if moved else [])
+    assert {item.topology for item in kind} <= {"kind-host-gw", "kind-vxlan", "kind-overlap", "kind-shared-node"}
     for item in kind:
         assert all(cluster.routing for cluster in named(item.topology).clusters)
+
+
+def test_items_of_one_topology_stand_together_on_kind_too():
+    places = [item.topology for item in Selection("nightly", provider="kind").items()]
+
+    assert [place for place, _ in groupby(places)] == list(dict.fromkeys(places))
+
+
+def test_a_scenario_with_a_place_of_its_own_runs_where_its_caller_says():
+    asked = Selection("nightly", scenarios=("address-reuse",), topologies=("kind-vxlan",), provider="kind")
+    assert [item.topology for item in asked.items()] == ["kind-vxlan"]
 
 
 def test_a_place_that_is_named_is_taken_as_it_is():

@@ -266,8 +266,7 @@ class KindCluster(ReschedulesPods, PinsPodAddress, StopsNodes, CutsNetwork, Faul
 
     def reschedule_at(self, pod: str, address: str) -> PodState:
         """See PinsPodAddress: host-local is told that the address before it was the last that it gave away."""
-        old = self.state_of(pod)
-        node = next(one for one in self.facts() if one.name == old.node)
+        node = self._node_of(pod)
         taken = [state.name for state in self.states() if state.address == address]
         if taken or IPv4Address(address) not in node.pods:
             raise ClustersRefused(f"{address} is {f'the address of {taken[0]}' if taken else f'not in {node.pods}'}")
@@ -277,6 +276,14 @@ class KindCluster(ReschedulesPods, PinsPodAddress, StopsNodes, CutsNetwork, Faul
         if new.address != address:
             raise ClustersRefused(f"{pod} came back at {new.address}, not at {address}")
         return new
+
+    def may_have(self, pod: str, address: str) -> bool:
+        """See PinsPodAddress: its node gives addresses of that node's range only."""
+        return IPv4Address(address) in self._node_of(pod).pods
+
+    def _node_of(self, pod: str) -> NodeFacts:
+        name = self.state_of(pod).node
+        return next(one for one in self.facts() if one.name == name)
 
     # network
 

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Address
 from typing import Any
 
 from clusters.asking import LineTalk
@@ -224,6 +225,10 @@ class LabCluster(ReschedulesPods, PinsPodAddress, StopsNodes, CutsNetwork, Fault
     def reschedule_at(self, pod: str, address: str) -> PodState:
         """See PinsPodAddress."""
         return self._reschedule(pod, address)
+
+    def may_have(self, pod: str, address: str) -> bool:
+        """See PinsPodAddress: every pod can have an address of any node's range."""
+        return any(IPv4Address(address) in node.pods for node in self.layout.nodes)
 
     def _reschedule(self, pod: str, address: str | None) -> PodState:
         return PodState(**self._lease.call("reschedule", cluster=self.name, pod=pod, address=address))

@@ -65,7 +65,7 @@ ERRORS: dict[str, Sequence[Pattern]] = {
         ("error:installation", r"install ringproof again"),
         ("error:no fitting Java", r"RINGPROOF_JAVA|does not run on Java"),
         ("error:slow driver", r"libev"),
-        ("error:ability missing", r"which cluster .* cannot do"),
+        ("error:ability missing", r"which cluster .* cannot do|^no other host of .* can have"),
         ("error:kind not made", r"does not say what is in it|here; make one with|\bkind is not installed"),
         ("error:no engine", r"no container engine (is|can)"),
         ("error:machine unfit for kind", r"cannot carry kind clusters"),
