@@ -210,20 +210,40 @@ class Session:
         before (the driver's own wait asks whichever host its control connection has, and leaves out peers that have no
         version yet). A host publishes a version once its tables are open (SchemaManager.mergeAndUpdateVersion, 5.0).
         """
-        coordinator = self.cluster.metadata.get_host(self.cluster.contact_points[0])
         for cql in statements:
-            self.session.execute(cql, timeout=AGREEMENT_TIMEOUT, host=coordinator)
+            self._change(cql)
         behind: list[str] = []
 
         def agreed() -> bool:
-            behind[:] = self._behind(coordinator)
+            behind[:] = self._behind(self._coordinator())
             return not behind
 
         try:
-            until("schema agreement", agreed, timeout=AGREEMENT_TIMEOUT)
+            until("schema agreement", agreed, timeout=AGREEMENT_TIMEOUT, tolerate=(NoHostAvailable,))
         except WaitTimeout as error:
-            told = f"no schema agreement after {AGREEMENT_TIMEOUT} s: {', '.join(behind)}; is a host out of reach?"
-            raise ProvisionFailed(told) from error
+            told = ", ".join(behind) or str(error)
+            raise ProvisionFailed(
+                f"no schema agreement after {AGREEMENT_TIMEOUT} s: {told}; is a host out of reach?"
+            ) from error
+
+    def _change(self, cql: str) -> None:
+        """Send what may be sent twice: the driver drops a host that a young ring's peers do not list yet."""
+
+        def sent() -> bool:
+            self.session.execute(cql, timeout=AGREEMENT_TIMEOUT, host=self._coordinator())
+            return True
+
+        try:
+            until("a host for the schema change", sent, timeout=AGREEMENT_TIMEOUT, tolerate=(NoHostAvailable,))
+        except WaitTimeout as error:
+            raise ProvisionFailed(f"no schema agreement: {error}") from error
+
+    def _coordinator(self) -> Any:
+        address = self.cluster.contact_points[0]
+        host = self.cluster.metadata.get_host(address)
+        if host is None:
+            raise NoHostAvailable(f"the driver does not know {address} now", {})
+        return host
 
     def _behind(self, coordinator: Any) -> list[str]:
         """Which hosts that are up have another schema than the coordinator, as the coordinator knows them."""

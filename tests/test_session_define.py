@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from cassandra.cluster import NoHostAvailable
 
 from clusters.errors import ProvisionFailed
 from scenarios import session as sessions
@@ -60,4 +61,33 @@ def test_a_host_that_never_follows_is_named(monkeypatch):
     with pytest.raises(
         ProvisionFailed, match=r"^no schema agreement after 0\.2 s: 10\.0\.0\.3 has version old; is a host"
     ):
+        session.define(["CREATE KEYSPACE k"])
+
+
+def test_a_coordinator_that_the_driver_drops_for_a_while_is_waited_for():
+    """A host that just started may not be in the peers of the one that the driver listens to."""
+    wire = Wire({"10.0.0.2": NEW, "10.0.0.3": NEW})
+    session, coordinator = session_over(wire)
+    answers, real = [None, coordinator, coordinator], wire.execute
+    session.cluster.metadata.get_host = lambda _address: answers.pop(0) if len(answers) > 1 else answers[0]
+
+    def execute(cql, host, timeout=None):
+        if not wire.asked:
+            wire.asked.append((cql, host))
+            raise NoHostAvailable("marked down or removed", {})
+        return real(cql, host, timeout)
+
+    wire.execute = execute
+    session.define(["CREATE KEYSPACE k"])
+
+    assert [cql for cql, _ in wire.asked].count("CREATE KEYSPACE k") == 2
+    assert all(host is coordinator for _, host in wire.asked)
+
+
+def test_a_coordinator_that_stays_away_is_named(monkeypatch):
+    monkeypatch.setattr(sessions, "AGREEMENT_TIMEOUT", 0.2)
+    session, _ = session_over(Wire({}))
+    session.cluster.metadata.get_host = lambda _address: None
+
+    with pytest.raises(ProvisionFailed, match=r"^no schema agreement: .*the driver does not know 10\.0\.0\.1 now"):
         session.define(["CREATE KEYSPACE k"])
