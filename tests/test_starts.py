@@ -9,6 +9,7 @@ import pytest
 
 from clusters.errors import WaitTimeout
 from clusters.lab.wire import LabGone
+from clusters.ring.host import ALARM as ALARMING
 from clusters.ring.limits import Limit
 from scenarios import address_reuse, starts
 from scenarios.address_reuse import CANCELLED, held_back, observed, release
@@ -252,3 +253,10 @@ def test_a_new_address_is_joined_once_the_host_sees_itself_there(ring, lab, host
 
     assert first is None
     assert (watch(), watch.outcome) == (True, "joined")
+
+
+def test_the_settings_that_a_start_lists_are_no_alarm():
+    """A start that was read late hid the refusal of the one before it behind this line."""
+    settings = "INFO  Config.java:1371 - Node configuration:[paxos_on_linearizability_violations=log; windows_timer=0]"
+    assert not ALARMING.search(settings)
+    assert ALARMING.search("WARN  Paxos.java:1 - linearizability violation of key 1")

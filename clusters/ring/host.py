@@ -27,7 +27,7 @@ STATEMENTS = (
 )
 LIVENESS = re.compile(r"InetAddress \S*/([0-9.]+):\d+ is now (UP|DOWN)|JVM vendor/version")
 """Gossiper's words on a peer, and the first words of a start, which knows nobody to be up."""
-ALARM = re.compile(r"^ERROR|linearizability|lists no seeds|already exists, cancelling join|own seed list")
+ALARM = re.compile(r"^ERROR|linearizability(?!_)|lists no seeds|already exists, cancelling join|own seed list")
 
 
 @dataclass(frozen=True, slots=True)
