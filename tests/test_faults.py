@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,6 +21,7 @@ from scenarios.faults.pod import PodReschedule
 from scenarios.faults.ports import PortBlocked
 from scenarios.faults.zone import ZoneLoss
 from scenarios.reaching import answers
+from scenarios.zone_loss import kept_by
 
 
 @pytest.fixture(autouse=True)
@@ -186,6 +188,31 @@ def test_a_zone_that_stops_is_one_act_and_its_hosts_answer_again_afterwards(ring
     assert journal(run) == []
     assert evidence(run)["effective"] == "west-b-0 did not answer CQL to 2 clients outside the fault"
     assert evidence(run)["recovered"] == "west-b-0 answered CQL as themselves to 2 clients"
+
+
+def test_a_zone_whose_pods_come_back_elsewhere_has_moved():
+    host = SimpleNamespace(address="10.0.0.1")
+    fault = ZoneLoss(SimpleNamespace(in_zone=lambda _zone: (host,)), "b", "killed")
+    fault.precheck(SimpleNamespace())
+    assert not fault.moved
+
+    host.address = "10.0.0.2"
+    assert fault.moved
+
+
+@pytest.mark.parametrize(
+    ("moved", "unsynced", "exempt"),
+    [(False, 0.0, (None, 0.0)), (False, 1.5, (["F1", "effective"], 1.5)), (True, 0.0, (["F1", "recovered"], 27.0)),
+     (True, 1.5, (["F1", "recovered"], 59.5))],
+)  # fmt: skip
+def test_rows_are_exempt_of_the_kill_and_of_a_return_to_another_address(moved, unsynced, exempt):
+    lasted = {"recover": 27.0, "effective": 58.0}
+    run = SimpleNamespace(seconds_between=lambda fault, first: lasted[first])
+    (check,) = (
+        one for one in kept_by(run, SimpleNamespace(moved=moved), "F1", unsynced) if one.name == "replicas_converged"
+    )
+
+    assert (check.params.get("exempt_before"), check.params.get("exempt_seconds", 0.0)) == exempt
 
 
 def test_a_zone_that_is_cut_runs_and_its_gateway_drops_what_is_of_and_for_it(ring, lab, run):

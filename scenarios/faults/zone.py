@@ -26,6 +26,7 @@ class ZoneLoss:
     zone: str
     how: How
     _acts: list[int] = field(default_factory=list)
+    _addresses: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -41,6 +42,12 @@ class ZoneLoss:
         """LookupError when no host lives there."""
         if not self.hosts:
             raise LookupError(f"no host lives in zone {self.zone} of {self.datacenter.name}")
+        self._addresses = [host.address for host in self.hosts]
+
+    @property
+    def moved(self) -> bool:
+        """Whether one of its hosts has another address than before: a restarted node may give its pods new ones."""
+        return self._addresses != [host.address for host in self.hosts]
 
     def inject(self, run: Run) -> None:
         """Stop the zone."""
