@@ -50,9 +50,21 @@ def opened(path: Path) -> Iterator[Path]:
         try:
             with tarfile.open(path) as archive:
                 _unpack(archive, root, path)
+                _read_to_the_end(archive)
         except _BROKEN as error:
             raise BundleError(f"{path}: not a readable .tar.gz ({_told(error)}); copy or pack it again") from error
         yield _bundle(root, path)
+
+
+def _read_to_the_end(archive: tarfile.TarFile) -> None:
+    """ReadError when members ended at a damaged header, which tarfile takes for the end; a wrong checksum surfaces."""
+    stream = archive.fileobj
+    assert stream is not None  # it was opened by its path
+    stream.seek(archive.offset)
+    if stream.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
+        raise tarfile.ReadError("a member's header is damaged")
+    while stream.read(1 << 20):
+        pass
 
 
 def _bundle(root: Path, path: Path) -> Path:

@@ -248,6 +248,23 @@ def flipped(content: bytes) -> bytes:
     return content[:900] + bytes(255 - byte for byte in content[900:940]) + content[940:]
 
 
+def misheaded(content: bytes) -> bytes:
+    """The same archive, the header that its last member begins with damaged and all else whole."""
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        last = archive.getmembers()[-1].offset
+    unpacked = bytearray(gzip.decompress(content))
+    unpacked[last + 10] ^= 1
+    return gzip.compress(bytes(unpacked))
+
+
+def miscounted(content: bytes) -> bytes:
+    """The same archive, stored without compression, with one byte of one file changed."""
+    stored = bytearray(gzip.compress(gzip.decompress(content), 0))
+    place = stored.index(b'"scenario"')
+    stored[place + 2] ^= 1
+    return bytes(stored)
+
+
 def holding(*members: tarfile.TarInfo) -> bytes:
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w:gz") as archive:
@@ -266,6 +283,9 @@ ARCHIVES = {
     "cut": (lambda path: whole_archive(path)[:-200], "not a readable .tar.gz"),
     "cut early": (lambda path: whole_archive(path)[:15], "not a readable .tar.gz"),
     "cut tar": (lambda path: gzip.decompress(whole_archive(path))[:3000], "not a readable .tar.gz"),
+    "misheaded": (lambda path: misheaded(whole_archive(path)), "not a readable .tar.gz (a member's header is damaged)"),
+    "headless tar": (lambda path: gzip.decompress(misheaded(whole_archive(path))), "a member's header is damaged"),
+    "miscounted": (lambda path: miscounted(whole_archive(path)), "not a readable .tar.gz (CRC check failed"),
     "flipped": (lambda path: flipped(whole_archive(path)), "not a readable .tar.gz"),
     "empty": (lambda _: b"", "not a readable .tar.gz"),
     "text": (lambda _: b"no archive at all", "not a readable .tar.gz"),
