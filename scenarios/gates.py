@@ -13,15 +13,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from scenarios.checks.levels import NODE_LOCAL
-from scenarios.checks.linear import concurrent
+from scenarios.checks.linear import CONCURRENT_SHARE, concurrent
 from scenarios.history import Operation
 from scenarios.record import Moment, MomentMissing, Record
 
 FLOOR = 10
 """Ok operations of a workload before, during and after each fault: a third of what the slowest declared workload
 (the log, 4 per second in each of two datacenters) sends in the shortest phase (4 s)."""
-CONCURRENT_SHARE = 0.8
-"""Share of the operations on keys with at least one truly concurrent with another: else order was never in doubt."""
 INFO_SHARE_LIMIT = 0.3
 """Above this share of indeterminate operations a workload's history says little (etcd's and Jepsen's rule of thumb)."""
 CONTENDED = ("log", "cas")

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenarios.gates import CONCURRENT_SHARE, FLOOR, INFO_SHARE_LIMIT, declared, gates
+from scenarios.checks.linear import CONCURRENT_SHARE
+from scenarios.gates import FLOOR, INFO_SHARE_LIMIT, declared, gates
 from tests.records import Story
 
 

@@ -65,15 +65,19 @@ def helpers(containers: Containers) -> list[str]:
 
 def sweep() -> Iterator[str]:
     """Remove what is left, by every engine that works here, and say each thing that was done."""
-    for engine in engines():
-        if engine.usable:
-            yield from sweep_engine(Containers(engine.program), time.time())
+    for containers in _reachable():
+        yield from sweep_engine(containers, time.time())
 
 
 def living() -> list[str]:
     """Names of the sets of clusters that a sweep leaves, by every engine that works here."""
-    found = [sets(Containers(engine.program)) for engine in engines() if engine.usable]
-    return sorted(name for known in found for name, marks in known.items() if over(marks, time.time()) is None)
+    now = time.time()
+    found = [marks for containers in _reachable() for marks in sets(containers).values()]
+    return sorted(marks.name for marks in found if over(marks, now) is None)
+
+
+def _reachable() -> list[Containers]:
+    return [Containers(engine.program) for engine in engines() if engine.usable]
 
 
 def sweep_engine(containers: Containers, now: float) -> Iterator[str]:

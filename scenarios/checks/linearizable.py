@@ -8,17 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict, Unpack
 
 from scenarios.checks.levels import NODE_LOCAL, SERIAL_LEVELS, must_see
-from scenarios.checks.linear import Question, concurrent, judge_keys
+from scenarios.checks.linear import CONCURRENT_SHARE, Question, concurrent, judge_keys
 from scenarios.checks.registry import check, conclude
 from scenarios.history import Operation
 from scenarios.record import Record
 from scenarios.verdict import CheckResult
-
-CONCURRENT_SHARE = 0.8
-"""Share of the operations that must be on keys where two truly ran at once, or the check is vacuous: a history without
-concurrency is in order on almost any store. Counted on the keys whose value an operation saw: one that a fault left
-with indeterminate operations alone has no order to be in doubt, and one that only the warm-up or the final reads
-touched was never meant to. Operations are counted, not keys, since a key that a fault retires at once has few."""
 
 _Key = int | None
 
@@ -144,7 +138,11 @@ class _Keys:
 
 
 def _tells(item: Operation) -> bool:
-    """Whether an operation of the traffic saw the value."""
+    """Whether an operation of the traffic saw the value: only keys with such a one count for CONCURRENT_SHARE.
+
+    A key that a fault left with indeterminate operations alone has no order to be in doubt, and one that only the
+    warm-up or the final reads touched was never meant to be contended.
+    """
     return item.outcome == "ok" and item.stage is None and item.f in ("read", "cas")
 
 

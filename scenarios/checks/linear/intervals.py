@@ -53,6 +53,12 @@ def contradictions(zones: Iterable[Zone]) -> Iterator[tuple[Zone, Zone]]:
                 yield spanning[place], zone
 
 
+CONCURRENT_SHARE = 0.8
+"""Share of the operations that must be on keys where two truly ran at once: a history without concurrency is in order
+on almost any store, so its order was never in doubt. Operations are counted, not keys, since a key that a fault retires
+at once has few."""
+
+
 def concurrent(operations: Iterable[Operation]) -> bool:
     """Whether an update was open at the same time as another operation, by what was recorded of both.
 
