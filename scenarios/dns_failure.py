@@ -5,7 +5,7 @@ from __future__ import annotations
 from clusters.cluster import Cluster, FaultsDns
 from clusters.ring.config import HostSpec
 from clusters.ring.host import Host
-from clusters.ring.limits import dropped_names_limit
+from clusters.ring.limits import Limit, dropped_names_limit
 from clusters.ring.ring import Ring
 from clusters.waiting import until
 from scenarios.checks import Expected, excuse, no_host_died, no_lost_writes, outcomes, served
@@ -45,7 +45,6 @@ def dns_failure(run: Run, ring: Ring, mode: Mode) -> Checks:
     seed = next(host for host in seeds if host.spec.cluster == cluster.name)
     other = next(host for host in home.hosts if host not in seeds)
     normal = ring.limits.policy_restart
-    late = dropped_names_limit(cluster.spec.dns, len(foreign), normal.seconds) if mode == "dropped" else normal
     expected: list[Expected] = []
 
     with run.load(Ledger(), Probe(LANES)):
@@ -53,10 +52,12 @@ def dns_failure(run: Run, ring: Ring, mode: Mode) -> Checks:
         with run.fault(NamesFail(cluster, foreign, mode)) as fault:
             run.hold("remote names fail")
             restarted = run.mark(f"killed {seed.spec.who}")
+            late = limit_of_start(normal, cluster, foreign, mode)
             expected.append(restart(run, seed, "joined", late, "while remote names fail"))
             agree_again(run, ring.limits.reconnect)
         with run.fault(NamesFail(cluster, seeds, mode)) as every:
             run.mark(f"killed {other.spec.who}")
+            late = limit_of_start(normal, cluster, seeds, mode)
             expected.append(restart(run, other, WITHOUT_SEEDS[mode], late, "while no seed resolves"))
         expected.append(returns(run, other))
         agree_again(run, ring.limits.reconnect)
@@ -75,6 +76,11 @@ def dns_failure(run: Run, ring: Ring, mode: Mode) -> Checks:
     ]
 
 
+def limit_of_start(normal: Limit, cluster: Cluster, failing: list[Host], mode: Mode) -> Limit:
+    """A start waits for names that nobody answers; another answer, however wrong, costs it nothing."""
+    return dropped_names_limit(cluster.spec.dns, len(failing), normal.seconds) if mode == "dropped" else normal
+
+
 def lone_start(run: Run, cluster: Cluster, seeds: list[Host], mode: Mode) -> Expected:
     """A new seed on an empty volume whose own name is the only one that resolves: a ring of one, by all signs up.
 
@@ -86,7 +92,7 @@ def lone_start(run: Run, cluster: Cluster, seeds: list[Host], mode: Mode) -> Exp
     name = f"{home.name}-lone"
     spec = HostSpec(name, cluster.name, home.name, home.zones[-1], LONE_TOKEN, cluster.spec.dns.pod_name(name))
     subject = f"{name} started while only its own name resolves"
-    limit = ring.limits.restart
+    limit = limit_of_start(ring.limits.restart, cluster, seeds, mode)
     with run.fault(NamesFail(cluster, seeds, mode)):
         run.mark(f"started {name}")
         number = run.acts.start_host(ring.start_of(spec, [spec.name, *ring.seeds]))

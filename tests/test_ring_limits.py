@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
+from dataclasses import replace
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from clusters.catalog import named
 from clusters.ring.limits import Limits, dropped_names_limit, name_limit, ring_limits
@@ -46,6 +50,25 @@ def test_a_slower_ring_has_later_limits():
         fast, slow = getattr(FAST, name), getattr(DEFAULT, name)
         assert slow.seconds > fast.seconds
         assert slow.formula != fast.formula
+
+
+@given(
+    back_off=st.floats(1.0, 300.0),
+    first=st.floats(0.0, 1.0),
+    gaps=st.lists(st.floats(10.0, 15.0), min_size=30, max_size=30),
+)
+@example(back_off=8.0, first=1.0, gaps=[15.0] * 30)
+@example(back_off=10.5, first=0.4, gaps=[10.0, 15.0] * 15)
+def test_no_look_of_the_kubelet_brings_a_host_back_later(back_off, first, gaps):
+    """The kubelet looks within a second after the end, then every 10 to 15 s; it restarts once the back-off is over."""
+    started = next(look for look in itertools.accumulate([first, *gaps]) if look >= back_off)
+    limits = replace(FAST, back_off=back_off)
+
+    assert started <= limits.policy_restart.seconds - limits.restart.seconds + 1e-9
+
+
+def test_the_latest_restart_is_as_late_as_the_limit_says():
+    assert [replace(FAST, back_off=most).policy_restart.seconds - 33.0 for most in (8.0, 300.0)] == [16.0, 315.0]
 
 
 def test_conviction_is_phi_by_the_accruals_definition():

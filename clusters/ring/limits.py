@@ -38,6 +38,11 @@ above the limit of a restart (33 s)."""
 MOST_BACK_OFF = {"fast": 8.0, "default": 300.0}
 """The longest pause before a restart by timers profile (restart_policy below): a few restarts of a pod reach it, and
 how many there were before on the same ring must not decide a verdict. 300 s is the kubelet's MaxContainerBackOff."""
+KUBELET_SEES = 1.0
+"""genericPlegRelistPeriod (Kubernetes 1.34, kubelet.go): how late a kubelet sees that a container has ended."""
+KUBELET_LOOKS = (10.0, 15.0)
+"""A kubelet that puts a start off looks again after its backOffPeriod and up to half of it more (kubelet.go, and
+workerBackOffPeriodJitterFactor of pod_workers.go), however little of the back-off is left: docs/findings.md 13."""
 SYNC_BLOCK = 1.5
 """periodic_commitlog_sync_lag_block: with a sync that is later than 1.5 periods, writes wait (DatabaseDescriptor)."""
 HINTS_FLUSH = {"fast": 1.0, "default": 10.0}
@@ -122,10 +127,19 @@ class Limits:
 
     @property
     def policy_restart(self) -> Limit:
-        """A host that ended serves again by its restart policy, however often it was restarted before."""
+        """A host that ended serves again by its restart policy, however often it was restarted before.
+
+        A back-off that is over at the kubelet's second look is as late as that look; a longer one may end just after a
+        look and waits for the next.
+        """
+        soonest, latest = KUBELET_LOOKS
+        if self.back_off <= soonest:
+            put_off, words = KUBELET_SEES, f"end is seen {KUBELET_SEES:g} s (back-off {self.back_off:g} s runs)"
+        else:
+            put_off, words = self.back_off, f"restart back-off <= {self.back_off:g} s"
         limit = self.restart
-        formula = f"restart back-off <= {self.back_off:g} s + {limit.formula}"
-        return Limit("restart by the policy", self.back_off + limit.seconds, formula)
+        formula = f"{words} + kubelet looks again <= {latest:g} s + {limit.formula}"
+        return Limit("restart by the policy", put_off + latest + limit.seconds, formula)
 
     @property
     def unsynced(self) -> Limit:
