@@ -77,6 +77,14 @@ class PodState:
     reason: str
 
 
+class PodAbsent(ConnectionError):
+    """A cluster has no pod of that name at the moment; who replaces it may not have made the new one yet.
+
+    Nobody answers there, so it is to be met wherever a host may not answer (seen on kind: 0.4 s between a pod that was
+    deleted and its successor).
+    """
+
+
 class Process(Protocol):
     """A running program that answers one JSON line per JSON line, and may say lines of its own."""
 
@@ -112,7 +120,7 @@ class Pod(Protocol):
         """The Python in it; in client pods it has the project, and sees the run's folder under its own path."""
 
     def state(self) -> PodState:
-        """What it is now; LookupError when the cluster has no pod of that name."""
+        """What it is now; PodAbsent when the cluster has no pod of that name."""
 
     def spawn(self, name: str, command: Sequence[str]) -> Process:
         """Start a further program inside; it ends when the returned Process is closed.

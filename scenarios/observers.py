@@ -117,7 +117,7 @@ def record_names(cluster: Cluster, ring: Ring, out: JsonLines, hosts: Sequence[H
             {
                 "t": time.monotonic_ns(), "kind": "dns_answer", "by": f"client {cluster.name}", "rcode": rcode,
                 "cluster": cluster.name, "name": host.spec.name, "pod": host.spec.pod, "seconds": result["seconds"],
-                "addresses": result["addresses"], "expected": expected[host.spec.who],
+                "addresses": result["addresses"], "expected": expected[host.spec.who] or None,
             }
         )  # fmt: skip
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clusters.catalog import named
-from clusters.cluster import PodState
+from clusters.cluster import PodAbsent, PodState
 from clusters.network import Route, Rule
 from clusters.ring.config import HostSpec, declare_hosts, seed_names
 from clusters.ring.host import Host, View
@@ -47,7 +47,10 @@ class FakePod:
     python: str = "python3"
 
     def state(self) -> PodState:
-        return next(state for state in self.cluster.pods if state.name == self.name)
+        for state in self.cluster.pods:
+            if state.name == self.name:
+                return state
+        raise PodAbsent(f"cluster {self.cluster.name} has no pod {self.name}")
 
     def probe(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
         return self.cluster.heard(self.name, request)

@@ -17,7 +17,7 @@ import pytest
 
 from clusters.alive import Identity
 from clusters.catalog import named
-from clusters.cluster import PodSpec
+from clusters.cluster import PodAbsent, PodSpec
 from clusters.errors import ClustersRefused
 from clusters.journal import Journal
 from clusters.kind.api import condition
@@ -303,7 +303,7 @@ def test_a_bare_pod_has_an_agent_and_goes_with_its_name(kind):
     pod.net.add_rule(Rule(10, destination="192.0.2.0/24"))
     assert pod.net.rules() == [Rule(10, destination="192.0.2.0/24")]
     west.delete_pod("twin")
-    with pytest.raises(LookupError):
+    with pytest.raises(PodAbsent):
         pod.state()
 
 

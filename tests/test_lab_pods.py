@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from clusters.cluster import PodSpec, RestartPolicy
+from clusters.cluster import PodAbsent, PodSpec, RestartPolicy
 from clusters.errors import RingproofError
 from clusters.lab.wire import LabError
 from clusters.waiting import until
@@ -190,7 +190,7 @@ def test_what_does_not_exist_is_named(lab, east):
     ):
         with pytest.raises(LabError, match=said):
             act()
-    with pytest.raises(LookupError, match="cluster east has no pod nobody"):
+    with pytest.raises(PodAbsent, match="cluster east has no pod nobody"):
         east.pod("nobody").state()
 
 

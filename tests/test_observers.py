@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from clusters.lab.wire import LabGone
+from clusters.ring.host import Host
 from clusters.waiting import until
 from scenarios import observers
 from scenarios.history import JsonLines
@@ -58,6 +59,19 @@ def test_a_host_that_does_not_answer_is_an_observation(ring, out, tmp_path):
     (record,) = written(tmp_path)
 
     assert (record["ok"], record["host"], record["error"]) == (False, "id-east-b-0", "no answer in 6 s")
+
+
+def test_between_a_pod_and_its_successor_there_is_none_and_observers_say_so(ring, out, tmp_path):
+    """Kubernetes makes the new pod some 0.4 s after the old one is gone; an observer that died then saw no more."""
+    east = ring.clusters.cluster("east")
+    east.pods[:] = [pod for pod in east.pods if pod.name != "east-a-0"]
+    look(watch_host(Host(ring.host("east-a-0").spec, east, "id-east-a-0"), out))
+    look(watch_names(ring.clusters.cluster("west"), ring, out))
+    view, *names = written(tmp_path)
+
+    assert (view["ok"], view["host"], view["error"]) == (False, "id-east-a-0", "cluster east has no pod east-a-0")
+    assert {name["pod"]: name["expected"] for name in names}["east-a-0"] is None
+    assert ring.disagreement() is not None
 
 
 def test_alarms_of_a_log_are_recorded_once(ring, out, tmp_path):

@@ -13,6 +13,7 @@ from clusters.cluster import (
     CutsNetwork,
     FaultsDns,
     PinsPodAddress,
+    PodAbsent,
     PodSpec,
     PodState,
     ReschedulesPods,
@@ -147,7 +148,7 @@ class KindCluster(ReschedulesPods, PinsPodAddress, StopsNodes, CutsNetwork, Faul
         for pod in self._pods():
             if pod["metadata"]["name"] == name:
                 return pod
-        raise LookupError(f"cluster {self.name} has no pod {name}")
+        raise PodAbsent(f"cluster {self.name} has no pod {name}")
 
     def states(self) -> list[PodState]:
         """See Cluster."""
@@ -162,11 +163,11 @@ class KindCluster(ReschedulesPods, PinsPodAddress, StopsNodes, CutsNetwork, Faul
         return KindTruth(self.site, self.place)
 
     def state_of(self, name: str) -> PodState:
-        """One pod; LookupError when there is none."""
+        """One pod; PodAbsent when there is none."""
         for state in self.states():
             if state.name == name:
                 return state
-        raise LookupError(f"cluster {self.name} has no pod {name}")
+        raise PodAbsent(f"cluster {self.name} has no pod {name}")
 
     def _client(self) -> PodState:
         container = self.place.client_container
@@ -221,7 +222,7 @@ class KindCluster(ReschedulesPods, PinsPodAddress, StopsNodes, CutsNetwork, Faul
             state = self.state_of(name)
             return state if state.address and state.uid != unlike else None
 
-        waited = (ConnectionError, TimeoutError, LookupError)
+        waited = (ConnectionError, TimeoutError)
         what = f"pod {name} of {self.name} has an address"
         state = until(what, there, timeout=POD_SECONDS, every=0.2, tolerate=waited)
         self.forget(name)  # the agent of the pod that it replaces may still answer

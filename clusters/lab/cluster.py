@@ -15,6 +15,7 @@ from clusters.cluster import (
     CutsNetwork,
     FaultsDns,
     PinsPodAddress,
+    PodAbsent,
     PodSpec,
     PodState,
     ReschedulesPods,
@@ -96,7 +97,7 @@ class LabPod:
         for state in self._lease.call("states", cluster=self.cluster):
             if state["name"] == self.name:
                 return PodState(**state)
-        raise LookupError(f"cluster {self.cluster} has no pod {self.name}")
+        raise PodAbsent(f"cluster {self.cluster} has no pod {self.name}")
 
     def spawn(self, name: str, command: Sequence[str]) -> LineTalk:
         """See Pod."""

@@ -86,11 +86,11 @@ class Ring:
         return self.each(lambda host: host.view(), hosts)
 
     def addresses(self) -> dict[str, str]:
-        """Pod name to present address of every host."""
+        """Pod name to present address of every host, "" of one whose pod has none now or is not there."""
         found: dict[str, str] = {}
         for cluster in self.clusters.clusters:
             found |= {state.name: state.address for state in cluster.states()}
-        return {host.spec.who: found[host.spec.who] for host in self.hosts}
+        return {host.spec.who: found.get(host.spec.who, "") for host in self.hosts}
 
     def disagreement(self) -> str | None:
         """None when every host sees every host, once, at its present address, up, under one schema; else a first lack.
