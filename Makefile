@@ -10,6 +10,8 @@ ARGS ?=
 PY := .venv/bin/python
 BIN = $(dir $(PY))
 READY := $(if $(filter file,$(origin PY)),venv)
+# The image of kind's nodes, where none was chosen: asked for by name in seconds, pulled or built the first time.
+NODE_IMAGE = $(if $(RINGPROOF_NODE_IMAGE),,$(BIN)ringproof images ensure)
 
 ROOMS := clusters images scenarios reports fixtures ringproof suites tests bootstrap.py
 
@@ -26,6 +28,7 @@ venv: ## .venv as requirements.lock says; nothing to do when it is there
 	@$(PYTHON) bootstrap.py
 
 run: $(READY) ## the `change` profile and its verdict (PROVIDER=lab SEED=7 ARGS='--keep')
+	$(if $(filter kind,$(PROVIDER)),$(NODE_IMAGE))
 	$(BIN)ringproof run change --provider $(PROVIDER) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 test: lint types layers unit lab-smoke ## lint, types, layers, unit tests and a short lab run
@@ -34,6 +37,7 @@ bench: $(READY) ## formation, reschedule, overhead, planning and judging, measur
 	$(PY) -m ringproof.bench $(ARGS)
 
 bench-kind: $(READY) ## real clusters, their ring, memory, reschedule and teardown, measured (2 minutes for each repeat)
+	$(NODE_IMAGE)
 	$(PY) -m ringproof.bench --provider kind $(ARGS)
 
 sweep: $(READY) ## find and undo what a killed run left
@@ -58,9 +62,11 @@ unit: $(READY) ## tests of the harness itself
 	$(PY) -m pytest tests -n auto -q -m "not slow and not kind"
 
 test-kind: $(READY) ## two real kind clusters and their ring: made, asked, cut, healed, taken down, nothing left
+	$(NODE_IMAGE)
 	$(PY) -m pytest tests/test_kind_live.py tests/test_network_ops.py -m kind -q $(ARGS)
 
 test-kind-bad-days: $(READY) ## real clusters killed, interrupted and broken at any step; the engine restarted under them
+	$(NODE_IMAGE)
 	$(PY) -m pytest tests/test_kind_bad_days.py -m kind -q $(ARGS)
 
 lab lab-smoke: $(READY) ## the short lab run alone

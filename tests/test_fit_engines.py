@@ -68,7 +68,7 @@ def test_the_node_image_is_named_or_how_to_make_it(monkeypatch):
     assert one(engines.node_image(ASKED)).measured == f"{IMAGE.name}, /opt/kind"
 
     def absent(_containers):
-        raise EnvironmentUnfit("no node image is here; make one with: ringproof images build")
+        raise EnvironmentUnfit("no node image is here; make one with: ringproof images ensure")
 
     monkeypatch.setattr(engines, "find_image", absent)
     assert one(engines.node_image(ASKED)).state == "fail"

@@ -140,7 +140,7 @@ def test_no_node_image(here, capsys):
     put(here, "docker")
     (here / "bin" / "kind").symlink_to("/bin/true")
     said = refused(here, capsys)
-    assert "no node image is here; make one with: ringproof images build" in said
+    assert "no node image is here; make one with: ringproof images ensure" in said
     assert "[RP-FIT-041]" in said
 
 

@@ -46,7 +46,7 @@ def find_image(containers: Containers) -> NodeImage:
     if not known:
         if wanted:
             raise EnvironmentUnfit(f"{wanted} ({IMAGE_SETTING}) is not here; make one with: ringproof images build")
-        raise EnvironmentUnfit("no node image is here; make one with: ringproof images build")
+        raise EnvironmentUnfit("no node image is here; make one with: ringproof images ensure")
     newest = max(known, key=lambda name: int(known[name].get(MADE_LABEL, "0")))
     return NodeImage.read(newest, known[newest])
 
