@@ -80,8 +80,8 @@ class PodState:
 class PodAbsent(ConnectionError):
     """A cluster has no pod of that name at the moment; who replaces it may not have made the new one yet.
 
-    Nobody answers there, so it is to be met wherever a host may not answer (seen on kind: 0.4 s between a pod that was
-    deleted and its successor).
+    Nobody answers there, so it is to be met wherever a host may not answer (seen on kind, in the 1.02 s between the
+    last state of a pod that was deleted and the first of its successor).
     """
 
 

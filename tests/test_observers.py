@@ -62,7 +62,7 @@ def test_a_host_that_does_not_answer_is_an_observation(ring, out, tmp_path):
 
 
 def test_between_a_pod_and_its_successor_there_is_none_and_observers_say_so(ring, out, tmp_path):
-    """Kubernetes makes the new pod some 0.4 s after the old one is gone; an observer that died then saw no more."""
+    """Kubernetes makes the new pod only after the old one is gone; an observer that died in between saw no more."""
     east = ring.clusters.cluster("east")
     east.pods[:] = [pod for pod in east.pods if pod.name != "east-a-0"]
     look(watch_host(Host(ring.host("east-a-0").spec, east, "id-east-a-0"), out))
