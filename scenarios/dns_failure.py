@@ -12,7 +12,7 @@ from scenarios.checks import Expected, excuse, no_host_died, no_lost_writes, out
 from scenarios.faults.names import Mode, NamesFail
 from scenarios.run import Run
 from scenarios.scenario import Checks, scenario
-from scenarios.settling import EXPECTED_ERRORS, agree_again
+from scenarios.settling import EXPECTED_ERRORS, agree_again, deliver_hints
 from scenarios.starts import StartWatch, restart, returns
 from scenarios.workloads.declared import LOCAL_QUORUM, Ledger, Probe, ProbeLane
 
@@ -63,6 +63,7 @@ def dns_failure(run: Run, ring: Ring, mode: Mode) -> Checks:
         agree_again(run, ring.limits.reconnect)
         expected.append(lone_start(run, cluster, seeds, mode))
         healed = run.hold("healed")
+    deliver_hints(run)
     run.final_reads()
 
     window = excuse(restarted, until=healed, why="two hosts of this datacenter are restarted, one after the other")
